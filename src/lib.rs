@@ -1,0 +1,2 @@
+//! Keeps Zendesk accounts in step with LDAP and Active Directory groups.
+pub mod domain;

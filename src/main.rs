@@ -1,0 +1,2 @@
+//! The `zendesk-dirsync` command.
+fn main() {}

@@ -112,7 +112,8 @@ fn active_directory(attributes: &Attributes, now: DateTime<Utc>) -> AccountState
         Some(Err(why)) => return AccountState::Unknown { why },
     };
     let computed = attributes.text("msDS-User-Account-Control-Computed").and_then(|text| text.parse::<i64>().ok());
-    if computed.is_some_and(|bits| UserAccountControl::from_bits_retain(bits as u32).contains(UserAccountControl::LOCKOUT))
+    if computed
+        .is_some_and(|bits| UserAccountControl::from_bits_retain(bits as u32).contains(UserAccountControl::LOCKOUT))
     {
         return AccountState::Locked { evidence: "msDS-User-Account-Control-Computed".into() };
     }
@@ -203,7 +204,10 @@ mod tests {
     fn active_directory_flags() {
         assert!(ad(&[("userAccountControl", "512")]).entitles());
         assert!(matches!(ad(&[("userAccountControl", "514")]), AccountState::Disabled { .. }));
-        assert!(matches!(ad(&[("userAccountControl", "-2147483134")]), AccountState::Disabled { .. } | AccountState::Usable { .. }));
+        assert!(matches!(
+            ad(&[("userAccountControl", "-2147483134")]),
+            AccountState::Disabled { .. } | AccountState::Usable { .. }
+        ));
         let locked = ad(&[("userAccountControl", "512"), ("msDS-User-Account-Control-Computed", "16")]);
         assert!(matches!(locked, AccountState::Locked { .. }) && locked.entitles());
     }

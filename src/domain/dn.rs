@@ -254,6 +254,10 @@ mod tests {
         assert_eq!(dn.leaf(), "Tier, 1");
         assert!(dn.lies_within(&Dn::parse("OU=groups, DC=example").unwrap()));
         assert!(!dn.lies_within(&Dn::parse("ou=people,dc=example").unwrap()));
-        assert!(!Dn::parse("cn=x,ou=my groups,dc=example").unwrap().lies_within(&Dn::parse("ou=groups,dc=example").unwrap()));
+        assert!(
+            !Dn::parse("cn=x,ou=my groups,dc=example")
+                .unwrap()
+                .lies_within(&Dn::parse("ou=groups,dc=example").unwrap())
+        );
     }
 }

@@ -38,7 +38,8 @@ impl Attributes {
     /// # Errors
     /// [`NotText`] when a value isn't UTF-8.
     pub fn texts(&self, kind: &str) -> Result<Vec<&str>, NotText> {
-        let text = |value: &'_ Vec<u8>| std::str::from_utf8(value).map_err(|_| NotText { attribute: kind.to_owned() }).err();
+        let text =
+            |value: &'_ Vec<u8>| std::str::from_utf8(value).map_err(|_| NotText { attribute: kind.to_owned() }).err();
         if let Some(fault) = self.values(kind).iter().find_map(text) {
             return Err(fault);
         }

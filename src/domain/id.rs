@@ -230,7 +230,9 @@ impl ExternalId {
     /// When it is empty, longer than 255 bytes or has control characters.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
         if text.is_empty() || text.len() > 255 || text.chars().any(char::is_control) {
-            return Err(Malformed(format!("{text:?} can't be an external_id: 1 to 255 bytes without control characters")));
+            return Err(Malformed(format!(
+                "{text:?} can't be an external_id: 1 to 255 bytes without control characters"
+            )));
         }
         Ok(Self(text.to_owned()))
     }

@@ -221,11 +221,7 @@ impl Mapping {
     ///
     /// # Errors
     /// [`Rejection`] for the first field that fails.
-    pub fn apply(
-        &self,
-        attributes: &Attributes,
-        last_used: &BTreeMap<String, String>,
-    ) -> Result<Mapped, Rejection> {
+    pub fn apply(&self, attributes: &Attributes, last_used: &BTreeMap<String, String>) -> Result<Mapped, Rejection> {
         let mut chosen = BTreeMap::new();
         let mut seen = BTreeMap::new();
         for kind in &self.attributes {
@@ -277,7 +273,11 @@ impl Mapping {
 }
 
 /// Adds a template; answers the attributes it names, in lower case.
-fn add(environment: &mut Environment<'static>, key: &'static str, source: String) -> Result<Vec<String>, TemplateFault> {
+fn add(
+    environment: &mut Environment<'static>,
+    key: &'static str,
+    source: String,
+) -> Result<Vec<String>, TemplateFault> {
     if source.len() > TEMPLATE_BYTES_MAX {
         let why = format!("the template has {} bytes, more than {TEMPLATE_BYTES_MAX}", source.len());
         return Err(TemplateFault { why, range: None });
@@ -318,7 +318,9 @@ impl Object for Seen {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let key = key.as_str()?;
         if key == ALL {
-            return Some(Value::from_dyn_object(Arc::new(Every(self.0.iter().map(|(k, (_, all))| (k.clone(), all.clone())).collect()))));
+            return Some(Value::from_dyn_object(Arc::new(Every(
+                self.0.iter().map(|(k, (_, all))| (k.clone(), all.clone())).collect(),
+            ))));
         }
         self.0.get(&key.to_lowercase()).map(|(one, _)| one.clone())
     }
@@ -352,7 +354,10 @@ fn minijinja_defaults(environment: &mut Environment<'static>) {
         if value.is_undefined() || value.as_str().is_some_and(str::is_empty) { other } else { value }
     });
     environment.add_filter("all", |state: &minijinja::State<'_, '_>, name: String| {
-        state.lookup(ALL).and_then(|all| all.get_item(&Value::from(name)).ok()).unwrap_or_else(|| Value::from(Vec::<Value>::new()))
+        state
+            .lookup(ALL)
+            .and_then(|all| all.get_item(&Value::from(name)).ok())
+            .unwrap_or_else(|| Value::from(Vec::<Value>::new()))
     });
     environment.add_test("defined", |value: Value| !value.is_undefined() && value.as_str() != Some(""));
     environment.add_test("startingwith", tests::is_startingwith);
@@ -393,7 +398,10 @@ mod tests {
 
     #[test]
     fn attributes_are_found_in_any_case_and_an_absent_one_is_empty() {
-        assert_eq!(note("{{ L }}/{{ title }}/{{ title | default('none yet') }}", &alice()).unwrap(), "Berlin//none yet");
+        assert_eq!(
+            note("{{ L }}/{{ title }}/{{ title | default('none yet') }}", &alice()).unwrap(),
+            "Berlin//none yet"
+        );
         assert_eq!(note("{% if l == 'Berlin' %}B{% else %}X{% endif %}", &alice()).unwrap(), "B");
     }
 

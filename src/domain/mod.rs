@@ -2,9 +2,16 @@
 //!
 //! Same inputs, same answers, byte for byte. Time comes in as an argument.
 
+pub mod account;
 pub mod account_state;
 pub mod assignment;
+pub mod brake;
+pub mod change;
 pub mod dn;
 pub mod entry;
 pub mod id;
 pub mod mapping;
+pub mod outcome;
+pub mod plan;
+pub mod rules;
+pub mod scope;

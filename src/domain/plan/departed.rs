@@ -1,0 +1,148 @@
+//! A managed person whom the directory doesn't want any more: removal, release, or waiting for more evidence.
+
+use crate::domain::account::{KnownAccount, ObservedAccount, Standing, Suspended};
+use crate::domain::account_state::AccountState;
+use crate::domain::assignment::Role;
+use crate::domain::change::{
+    Action, Cause, CauseCode, Change, Class, Confirm, FieldChange, FieldValue, Guard, Patch, SignIn, Step,
+};
+use crate::domain::rules::{Removal, Switch};
+use crate::domain::scope::Departure;
+
+use super::{Conflict, ConflictReason, Context, Decision, Waiting};
+
+pub(super) fn decide(
+    context: &Context<'_>,
+    mut known: KnownAccount,
+    observed: Option<ObservedAccount>,
+    departure: Departure,
+    guard: Option<Guard>,
+) -> Decision {
+    let (code, class) = match &departure {
+        Departure::Unusable(AccountState::Expired { .. }) => (CauseCode::Expired, Class::RemovalShown),
+        Departure::Unusable(_) => (CauseCode::Disabled, Class::RemovalShown),
+        Departure::LeftGroups => (CauseCode::OutOfScope, Class::RemovalShown),
+        Departure::Tombstone => (CauseCode::Gone, Class::RemovalShown),
+        Departure::Absent => match &known.missed {
+            // The first complete read without the person only makes a note of it.
+            None => {
+                known.missed = Some(context.cycle.clone());
+                return Decision::Wait(Waiting { known: Box::new(known), departure });
+            }
+            Some(first) if *first >= context.cycle => {
+                return Decision::Wait(Waiting { known: Box::new(known), departure });
+            }
+            Some(_) => (CauseCode::Gone, Class::RemovalByAbsence),
+        },
+        Departure::Unreadable { .. } => (CauseCode::Gone, Class::RemovalByAbsence),
+        Departure::StillHeld { .. } => return Decision::Wait(Waiting { known: Box::new(known), departure }),
+    };
+    if context.rules.switches.deprovision == Switch::Off {
+        return Decision::SwitchedOff(Action::Deprovision);
+    }
+    let guard = guard.or_else(|| matches!(departure, Departure::Unreadable { .. }).then_some(Guard::Unreadable));
+    // An account that is no longer there needs nothing but to be forgotten.
+    let observed = observed.filter(ObservedAccount::is_live);
+    if let Some((account, what)) = observed.as_ref().and_then(|account| Some((account, context.untouchable(account)?)))
+    {
+        return Decision::Conflict(Conflict {
+            person: known.person.clone(),
+            user: known.written.email.clone(),
+            name: known.written.name.clone(),
+            dn: known.dn.clone(),
+            account: Some(account.id),
+            why: ConflictReason::Untouchable(what),
+        });
+    }
+    let removal = if observed.is_none() { Removal::Release } else { context.rules.removal(code) };
+    let parts = match (removal, observed) {
+        (Removal::Release, _) | (_, None) => Parts::release(),
+        (Removal::Suspend, Some(account)) => Parts::removal(context, &known, &account, SignInPart::Suspend),
+        (Removal::Downgrade, Some(account)) => Parts::removal(context, &known, &account, SignInPart::Left),
+    };
+    Decision::Change(Box::new(Change {
+        app: context.rules.app.clone(),
+        person: known.person.clone(),
+        account: Some(known.account),
+        action: if removal == Removal::Release { Action::Release } else { Action::Deprovision },
+        cause: Cause { code, groups: known.group_paths.clone(), evidence: Some(departure.to_string()) },
+        email: known.written.email.clone(),
+        name: known.written.name.clone(),
+        dn: known.dn.clone(),
+        fields: parts.fields,
+        steps: parts.steps,
+        class,
+        guard,
+        confirm: Confirm::Departure,
+        outcome: parts.standing.map(|standing| {
+            known.standing = standing;
+            known.given_groups.clear();
+            known.given_tags.clear();
+            known.fingerprint = None;
+            known.missed = None;
+            Box::new(known)
+        }),
+    }))
+}
+
+/// Whether a removal blocks sign-in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SignInPart {
+    Suspend,
+    Left,
+}
+
+/// What a removal consists of. No standing: the link is given up.
+struct Parts {
+    fields: Vec<FieldChange>,
+    steps: Vec<Step>,
+    standing: Option<Standing>,
+}
+
+impl Parts {
+    const fn release() -> Self {
+        Self { fields: Vec::new(), steps: Vec::new(), standing: None }
+    }
+
+    /// In the order that ends access first: suspend, end sessions, leave groups, free the seat, take tags back.
+    fn removal(context: &Context<'_>, known: &KnownAccount, account: &ObservedAccount, sign_in: SignInPart) -> Self {
+        let mut fields = Vec::new();
+        let mut steps = Vec::new();
+        let mut note = |field, before, after| fields.push(FieldChange { field, before, after });
+        let suspends = sign_in == SignInPart::Suspend && account.suspended == Suspended::No;
+        if suspends {
+            note("suspended", FieldValue::Flag(false), FieldValue::Flag(true));
+            steps.push(Step::Write(Patch { sign_in: Some(SignIn::Suspend), ..Patch::default() }));
+        }
+        steps.push(Step::EndSessions);
+        let catalog = context.catalog;
+        let given = known.given_groups.iter().filter_map(|name| catalog.groups.get(name)).flatten();
+        let leave: Vec<_> = given.filter(|id| account.groups.contains(id)).copied().collect();
+        let has_seat = account.role != Role::EndUser;
+        if has_seat && !account.groups.is_empty() {
+            let names = account.groups.iter().map(|id| catalog.group_name(*id)).collect();
+            note("groups", FieldValue::Set(names), FieldValue::None);
+        }
+        steps.extend(leave.into_iter().map(Step::Leave));
+        if has_seat {
+            let before = catalog.role_name(account.role, account.custom_role);
+            note("role", FieldValue::Text(before.to_string()), FieldValue::Text(Role::EndUser.to_string()));
+            steps.push(Step::Downgrade);
+        }
+        let tags: std::collections::BTreeSet<String> = known.given_tags.intersection(&account.tags).cloned().collect();
+        if !tags.is_empty() {
+            let left = account.tags.difference(&tags).cloned().collect();
+            note("tags", FieldValue::Set(account.tags.clone()), FieldValue::Set(left));
+            steps.push(Step::RemoveTags(tags));
+        }
+        let standing = match (sign_in, account.suspended) {
+            (SignInPart::Suspend, Suspended::No) => Standing::SuspendedByUs,
+            (SignInPart::Suspend, Suspended::Yes) if known.standing == Standing::SuspendedByUs => {
+                Standing::SuspendedByUs
+            }
+            (SignInPart::Suspend, Suspended::Yes) => Standing::SuspendedByOthers,
+            (SignInPart::Left, _) => Standing::Downgraded,
+        };
+        Self { fields, steps, standing: Some(standing) }
+    }
+}

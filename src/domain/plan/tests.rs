@@ -1,0 +1,3 @@
+//! Tests of planning.
+
+use super::*;

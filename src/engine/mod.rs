@@ -1,0 +1,3 @@
+//! The engine: the ports, and the cycle that runs over them.
+
+pub mod ports;

@@ -14,4 +14,6 @@ pub mod mapping;
 pub mod outcome;
 pub mod plan;
 pub mod rules;
+pub mod schedule;
 pub mod scope;
+pub mod settings;

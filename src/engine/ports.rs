@@ -609,3 +609,14 @@ impl From<&Change> for HeldChange {
         }
     }
 }
+
+/// A secret can't be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SecretFault(pub String);
+
+/// Reads a secret each time it is needed, so that a new one takes effect without a restart.
+pub trait Secret: Send + Sync {
+    /// The secret.
+    fn read(&self) -> Result<secrecy::SecretString, SecretFault>;
+}

@@ -121,13 +121,13 @@ pub(super) fn find(
     known: Option<&KnownAccount>,
     found: Found,
 ) -> Match {
-    if known.is_some() {
-        if let Some(linked) = found.linked.filter(ObservedAccount::is_live) {
-            return match context.untouchable(&linked) {
-                Some(what) => Match::Conflict(Some(linked.id), ConflictReason::Untouchable(what)),
-                None => Match::Linked(Box::new(linked)),
-            };
-        }
+    if known.is_some()
+        && let Some(linked) = found.linked.filter(ObservedAccount::is_live)
+    {
+        return match context.untouchable(&linked) {
+            Some(what) => Match::Conflict(Some(linked.id), ConflictReason::Untouchable(what)),
+            None => Match::Linked(Box::new(linked)),
+        };
     }
     if let Some(matched) = marked(context, desired, found.by_external_id) {
         return matched;

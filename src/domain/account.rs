@@ -71,12 +71,26 @@ impl DesiredAccount {
 pub enum Standing {
     /// In use.
     Active,
+    /// Its removal began: we suspended it, and what follows is outstanding.
+    Ending,
     /// We suspended it; a return to scope lifts that.
     SuspendedByUs,
     /// It was suspended by somebody else when its person left; we never lift that.
     SuspendedByOthers,
     /// Its person left and it was downgraded but not suspended.
     Downgraded,
+}
+
+impl Standing {
+    /// Whether a suspension that stands now is ours to lift.
+    pub const fn suspended_by_us(self) -> bool {
+        matches!(self, Self::Ending | Self::SuspendedByUs)
+    }
+
+    /// Whether the account still has something that a removal must end.
+    pub const fn in_use(self) -> bool {
+        matches!(self, Self::Active | Self::Ending)
+    }
 }
 
 /// What was last written of an account, by names.

@@ -1,0 +1,369 @@
+//! Applying: carries approved changes out, one after the other, and chooses nothing.
+//!
+//! Before the first call of a change an intent is on disk; after it the report is told and the intent settled. An
+//! unanswered call leaves its intent open, to be asked about before anything new is planned.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+use crate::domain::account::{KnownAccount, ObservedAccount, Standing, Suspended};
+use crate::domain::assignment::Role;
+use crate::domain::brake::ApprovedPlan;
+use crate::domain::change::{Action, Change, Confirm, Guard, SignIn, Step};
+use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName};
+use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict};
+use crate::domain::scope::Departure;
+
+use super::ports::{
+    CallFault, Clock, Directory, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement,
+};
+use super::{Abort, Engine, Ports, Stop};
+
+/// What runs through a whole cycle.
+pub(super) struct Run<'a> {
+    pub(super) cycle: CycleId,
+    pub(super) actor: String,
+    /// The moment at which account states are judged.
+    pub(super) now: DateTime<Utc>,
+    pub(super) seq: u64,
+    pub(super) stop: Stop,
+    pub(super) progress: &'a mut dyn Progress,
+}
+
+impl Run<'_> {
+    pub(super) const fn next_seq(&mut self) -> u64 {
+        self.seq += 1;
+        self.seq
+    }
+}
+
+/// What became of the changes of one app.
+#[derive(Default)]
+pub(super) struct Carried {
+    pub(super) done: usize,
+    pub(super) failed: usize,
+    /// Changes that were not begun, because the app or the cycle ended.
+    pub(super) left: usize,
+    /// The fault that ended the app.
+    pub(super) fault: Option<Problem>,
+    /// The digests that were begun: an approval works once.
+    pub(super) begun: BTreeSet<Digest>,
+}
+
+/// How the steps of one change went.
+struct Walked {
+    account: Option<AccountId>,
+    /// Steps answered with success.
+    steps: usize,
+    effect: Effect,
+    request_id: Option<String>,
+    fault: Option<CallFault>,
+}
+
+impl<P: Ports> Engine<P> {
+    /// Carries out the approved changes of one app.
+    pub(super) async fn apply(
+        &mut self,
+        at: usize,
+        approved: ApprovedPlan,
+        run: &mut Run<'_>,
+    ) -> Result<Carried, Abort> {
+        let changes = approved.into_changes();
+        let mut carried = Carried::default();
+        let mut seats_short = false;
+        if !changes.is_empty() {
+            run.progress.note(&Event::Applying(&self.apps[at].rules.app, changes.len()));
+        }
+        let total = changes.len();
+        for (index, change) in changes.into_iter().enumerate() {
+            if run.stop.requested() || carried.fault.is_some() {
+                carried.left = total - index;
+                break;
+            }
+            carried.begun.insert(change.digest());
+            let seq = run.next_seq();
+            let started = Instant::now();
+            let skip = if seats_short && takes_seat(&change) {
+                let why = "no agent seat was left for an earlier person in this cycle";
+                Some(Problem::new("seats_short", why, "free a seat or buy one; the next cycle tries again"))
+            } else {
+                self.unconfirmed(&change, run).await
+            };
+            let applied = if let Some(problem) = skip {
+                let outcome = Outcome::NotAttempted(problem);
+                let applied = Applied { change, outcome, request_id: None, elapsed_ms: elapsed(started) };
+                self.tell(&applied, seq, run)?;
+                applied
+            } else {
+                let (applied, fault) = self.carry(at, change, seq, started, run).await?;
+                seats_short |= matches!(fault, Some(CallFault::SeatsShort(_)));
+                carried.fault = fault.filter(CallFault::ends_app).map(|fault| fault.problem());
+                applied
+            };
+            match &applied.outcome {
+                Outcome::Done(_) | Outcome::AlreadySo(_) => carried.done += 1,
+                Outcome::Refused(_) | Outcome::Unknown(_) | Outcome::NotAttempted(_) => carried.failed += 1,
+            }
+            run.progress.note(&Event::Applied(&applied));
+        }
+        Ok(carried)
+    }
+
+    /// Writes the record of a change.
+    fn tell(&mut self, applied: &Applied, seq: u64, run: &Run<'_>) -> Result<(), Abort> {
+        let subject = Subject::Account(applied.change.action);
+        let notice = Notice::new(self.clock.now(), run.cycle.clone(), seq, subject, Verdict::Done, &run.actor);
+        self.report.tell(&notice.of_change(&applied.change).of_outcome(applied))?;
+        Ok(())
+    }
+
+    /// Looks a departed person up once more; answers why the removal isn't confirmed, if it isn't.
+    async fn unconfirmed(&mut self, change: &Change, run: &Run<'_>) -> Option<Problem> {
+        if change.confirm == Confirm::No {
+            return None;
+        }
+        let name: &DirectoryName = &change.person.directory;
+        let directory = self.directories.iter_mut().find(|directory| directory.name() == name)?;
+        let known = match self.ledger.known(&change.app, &change.person) {
+            Ok(Some(known)) => known,
+            Ok(None) | Err(_) => {
+                return Some(Problem::new(
+                    "not_confirmed",
+                    "the store no longer knows the account",
+                    "the next cycle plans anew",
+                ));
+            }
+        };
+        let hint = "nothing was written; the next cycle looks again";
+        let presence = match directory.look_up(change.person.entry, &known.dn, &known.through, run.now).await {
+            Ok(presence) => presence,
+            Err(fault) => return Some(Problem::new("not_confirmed", fault, hint)),
+        };
+        let departure = Departure::from(presence);
+        // What was approved for an unreadable person or a lost group may look just as it did when it was shown.
+        let excused = matches!(change.guard, Some(Guard::Unreadable | Guard::GroupMissing(_) | Guard::GroupEmptied(_)));
+        match departure {
+            Departure::Unusable(_) | Departure::LeftGroups | Departure::Tombstone | Departure::Absent => None,
+            Departure::Unreadable { .. } if excused => None,
+            Departure::Unreadable { .. } | Departure::StillHeld { .. } => {
+                Some(Problem::new("not_confirmed", departure, hint))
+            }
+        }
+    }
+
+    /// Notes the intent, walks the steps, reads the result back, tells and settles.
+    async fn carry(
+        &mut self,
+        at: usize,
+        change: Change,
+        seq: u64,
+        started: Instant,
+        run: &mut Run<'_>,
+    ) -> Result<(Applied, Option<CallFault>), Abort> {
+        self.report.ready()?;
+        let intent = self.intent(&change, seq, run);
+        self.ledger.intend(&intent)?;
+        let mut walked = self.walk(at, &change).await;
+        let mut known = finished(&change, walked.account);
+        let mut amiss = None;
+        if walked.fault.is_none() && !change.steps.is_empty() {
+            match self.read_back(at, known.as_ref()).await {
+                Ok(problem) => amiss = problem,
+                Err(fault) => walked.fault = Some(fault),
+            }
+        }
+        let outcome = match (&walked.fault, amiss) {
+            (Some(fault @ CallFault::Unanswered(_)), _) => Outcome::Unknown(fault.problem()),
+            (Some(fault), _) => Outcome::Refused(fault.problem()),
+            (None, Some(problem)) => Outcome::Refused(problem),
+            (None, None) => match (walked.effect, walked.account.unwrap_or(AccountId(0))) {
+                (Effect::Done, id) => Outcome::Done(id),
+                (Effect::AlreadySo, id) => Outcome::AlreadySo(id),
+            },
+        };
+        let succeeded = matches!(outcome, Outcome::Done(_) | Outcome::AlreadySo(_));
+        let elapsed_ms = elapsed(started);
+        let applied = Applied { change, outcome, request_id: walked.request_id.clone(), elapsed_ms };
+        self.tell(&applied, seq, run)?;
+        if matches!(applied.outcome, Outcome::Unknown(_)) {
+            // Told once as unknown; what it turns out to be is told under a place of its own.
+            let again = Intent { seq: run.next_seq(), account: walked.account, ..intent.clone() };
+            self.ledger.intend(&again)?;
+            self.ledger.settle(&intent, &Settlement::Unchanged)?;
+            return Ok((applied, walked.fault));
+        }
+        let settlement = if succeeded {
+            known.take().map_or(Settlement::Forgotten, |known| Settlement::Known(Box::new(known)))
+        } else {
+            self.partial(&applied.change, &walked)?
+        };
+        self.ledger.settle(&intent, &settlement)?;
+        Ok((applied, walked.fault))
+    }
+
+    fn intent(&self, change: &Change, seq: u64, run: &Run<'_>) -> Intent {
+        let external_id = change.steps.iter().find_map(|step| match step {
+            Step::Create(new) => new.external_id.clone(),
+            _ => None,
+        });
+        Intent {
+            cycle: run.cycle.clone(),
+            seq,
+            time: self.clock.now(),
+            app: change.app.clone(),
+            person: change.person.clone(),
+            account: change.account,
+            action: change.action,
+            digest: change.digest(),
+            external_id,
+            email: change.email.clone(),
+            name: change.name.clone(),
+            dn: change.dn.clone(),
+            outcome: change.outcome.as_deref().cloned(),
+        }
+    }
+
+    async fn walk(&mut self, at: usize, change: &Change) -> Walked {
+        let desk = &mut self.apps[at].desk;
+        let mut walked =
+            Walked { account: change.account, steps: 0, effect: Effect::AlreadySo, request_id: None, fault: None };
+        for step in &change.steps {
+            match desk.carry_out(walked.account, step).await {
+                Ok(done) => {
+                    walked.account = Some(done.account);
+                    walked.steps += 1;
+                    walked.request_id = done.request_id.or(walked.request_id);
+                    if done.effect == Effect::Done {
+                        walked.effect = Effect::Done;
+                    }
+                }
+                Err(fault) => {
+                    walked.fault = Some(fault);
+                    break;
+                }
+            }
+        }
+        // A link writes nothing, and is done all the same.
+        if change.steps.is_empty() {
+            walked.effect = Effect::Done;
+        }
+        walked
+    }
+
+    /// Reads an account back; answers what isn't as it was written.
+    async fn read_back(&mut self, at: usize, known: Option<&KnownAccount>) -> Result<Option<Problem>, CallFault> {
+        let Some(known) = known else { return Ok(None) };
+        let seen = self.apps[at].desk.observe(&[known.account]).await?;
+        let account = seen.into_iter().find(|account| account.id == known.account);
+        Ok(mismatch(known, account.as_ref()))
+    }
+
+    /// What is known after a change that broke off.
+    fn partial(&self, change: &Change, walked: &Walked) -> Result<Settlement, Abort> {
+        if walked.steps == 0 {
+            return Ok(Settlement::Unchanged);
+        }
+        let before = self.ledger.known(&change.app, &change.person)?;
+        Ok(interrupted(change.action, suspends(change), change.outcome.as_deref(), before, walked.account))
+    }
+}
+
+/// What is known when a change was begun but not finished: its wish counts as outstanding.
+pub(super) fn interrupted(
+    action: Action,
+    suspends: Suspends,
+    outcome: Option<&KnownAccount>,
+    before: Option<KnownAccount>,
+    account: Option<AccountId>,
+) -> Settlement {
+    let known = match action {
+        Action::Deprovision => before.map(|mut known| {
+            if suspends == Suspends::Yes {
+                known.standing = Standing::Ending;
+            }
+            known
+        }),
+        Action::Release => before,
+        Action::Provision | Action::Link | Action::Adopt | Action::Update | Action::Reactivate => outcome.cloned(),
+    };
+    match (known, account) {
+        (Some(mut known), Some(account)) => {
+            known.account = account;
+            known.fingerprint = None;
+            Settlement::Known(Box::new(known))
+        }
+        (_, None) | (None, _) => Settlement::Unchanged,
+    }
+}
+
+/// Whether a change suspends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Suspends {
+    Yes,
+    No,
+}
+
+fn suspends(change: &Change) -> Suspends {
+    let suspend = |step: &Step| matches!(step, Step::Write(patch) if patch.sign_in == Some(SignIn::Suspend));
+    if change.steps.iter().any(suspend) { Suspends::Yes } else { Suspends::No }
+}
+
+/// What the store will know of a change that was carried out whole; none when the link is given up.
+fn finished(change: &Change, account: Option<AccountId>) -> Option<KnownAccount> {
+    let mut known = change.outcome.as_deref().cloned()?;
+    if let Some(id) = account {
+        known.account = id;
+    }
+    Some(known)
+}
+
+/// What of an account isn't as it was written, if anything.
+pub(super) fn mismatch(known: &KnownAccount, account: Option<&ObservedAccount>) -> Option<Problem> {
+    let hint = "the next cycle compares again and writes what is missing";
+    let Some(account) = account.filter(|account| account.is_live()) else {
+        return Some(Problem::new("not_kept", "Zendesk answered with success, but has no such account", hint));
+    };
+    let mut amiss = Vec::new();
+    if known.standing == Standing::Active {
+        if account.email.as_ref() != Some(&known.written.email) {
+            amiss.push("the mail");
+        }
+        if account.name != known.written.name {
+            amiss.push("the name");
+        }
+        if account.role < known.written.role.role() {
+            amiss.push("the role");
+        }
+        if account.suspended == Suspended::Yes {
+            amiss.push("the suspension");
+        }
+    }
+    if known.standing == Standing::SuspendedByUs && account.suspended == Suspended::No {
+        amiss.push("the suspension");
+    }
+    let what = amiss.join(", ");
+    (!amiss.is_empty()).then(|| {
+        Problem::new("not_kept", format!("Zendesk answered with success, but {what} reads back otherwise"), hint)
+    })
+}
+
+fn takes_seat(change: &Change) -> bool {
+    change.steps.iter().any(|step| match step {
+        Step::Create(new) => new.role != Role::EndUser,
+        Step::Write(patch) => patch.role.is_some_and(|(role, _)| role != Role::EndUser),
+        Step::ChangeEmail { .. }
+        | Step::EndSessions
+        | Step::Join(_)
+        | Step::Leave(_)
+        | Step::MakeDefault(_)
+        | Step::AddTags(_)
+        | Step::RemoveTags(_)
+        | Step::Downgrade => false,
+    })
+}
+
+fn elapsed(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

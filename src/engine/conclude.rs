@@ -1,0 +1,170 @@
+//! Concluding: what the store keeps and the report tells at the end of an app's part of a cycle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::brake::{Experience, Hold, HoldReason};
+use crate::domain::id::{Digest, DirectoryName, PersonId};
+use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
+use crate::domain::plan::{Conflict, Plan, Rejected};
+
+use super::apply::Run;
+use super::holds::{hold_problem, renew};
+use super::ports::{Clock, Event, HoldState, Ledger, Report, Trouble};
+use super::{Abort, Engine, Ports};
+
+/// What concluding an app found new.
+pub(super) struct Concluded {
+    /// Changes that wait for a person, and weren't rejected by one.
+    pub(super) held: usize,
+    /// Whether anything waits at all, a missing group included.
+    pub(super) brakes: Brakes,
+    /// People whose rejection or conflict began or changed.
+    pub(super) troubles_new: usize,
+}
+
+/// Whether the brake holds something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Brakes {
+    On,
+    Off,
+}
+
+impl<P: Ports> Engine<P> {
+    /// Keeps what is known now, renews holds, and tells what began, changed or ended.
+    pub(super) fn conclude(
+        &mut self,
+        plan: &Plan,
+        held: &[Hold],
+        begun: &BTreeSet<Digest>,
+        complete: &BTreeSet<DirectoryName>,
+        run: &mut Run<'_>,
+    ) -> Result<Concluded, Abort> {
+        let mut known = plan.refreshed.clone();
+        known.extend(plan.waiting.iter().map(|waiting| (*waiting.known).clone()));
+        if !known.is_empty() {
+            self.ledger.remember(&plan.app, &known)?;
+        }
+        let troubles_new = self.troubles(plan, complete, run)?;
+        let now = self.clock.now();
+        let planned = plan.changes.iter().map(|change| change.digest()).collect();
+        let (records, new) = renew(&self.ledger.holds()?, &plan.app, held, &planned, begun, now);
+        for record in &new {
+            let seq = run.next_seq();
+            let mut notice = Notice::new(now, run.cycle.clone(), seq, Subject::Hold, Verdict::Held, &run.actor);
+            notice.app = Some(plan.app.clone());
+            notice.cause = Some(Notice::cause_code(&record.code));
+            notice.problem = Some(hold_problem(record));
+            self.report.tell(&notice)?;
+        }
+        for hold in held {
+            run.progress.note(&Event::Held(hold));
+        }
+        let before = self.ledger.holds()?;
+        let mine: Vec<_> = before.into_iter().filter(|record| record.app == plan.app).collect();
+        if mine != records {
+            self.ledger.keep_holds(&plan.app, &records)?;
+        }
+        let waits = |record: &&super::ports::HoldRecord| matches!(record.state, HoldState::Waiting);
+        let waiting: Vec<_> = records.iter().filter(waits).collect();
+        let held_count = waiting.iter().map(|record| record.changes.len()).sum();
+        let first = held.iter().any(|hold| hold.reason == HoldReason::FirstCycle);
+        let standing = self.ledger.app_standing(&plan.app)?;
+        if standing.experience == Experience::First && !first {
+            self.ledger.accept(&plan.app)?;
+        }
+        let brakes = if waiting.is_empty() { Brakes::Off } else { Brakes::On };
+        Ok(Concluded { held: held_count, brakes, troubles_new })
+    }
+
+    /// Tells which people's rejections and conflicts began, changed or ended. Those of directories that weren't read in
+    /// full stay as they were.
+    fn troubles(&mut self, plan: &Plan, complete: &BTreeSet<DirectoryName>, run: &mut Run<'_>) -> Result<usize, Abort> {
+        let before = self.ledger.troubles(&plan.app)?;
+        let mut now: BTreeMap<PersonId, Trouble> = BTreeMap::new();
+        let mut new = 0;
+        for rejected in &plan.rejected {
+            let trouble = Trouble { kind: "rejected".into(), text: rejected.why.to_string() };
+            if before.get(&rejected.person) != Some(&trouble) {
+                new += 1;
+                self.tell_rejected(plan, rejected, run)?;
+            }
+            now.insert(rejected.person.clone(), trouble);
+        }
+        for conflict in &plan.conflicts {
+            let trouble = Trouble { kind: "conflict".into(), text: conflict.why.to_string() };
+            if before.get(&conflict.person) != Some(&trouble) {
+                new += 1;
+                self.tell_conflict(plan, conflict, run)?;
+            }
+            now.insert(conflict.person.clone(), trouble);
+        }
+        for (person, trouble) in &before {
+            if now.contains_key(person) {
+                continue;
+            }
+            if complete.contains(&person.directory) {
+                self.tell_ended(plan, person, trouble, run)?;
+            } else {
+                now.insert(person.clone(), trouble.clone());
+            }
+        }
+        if now != before {
+            self.ledger.keep_troubles(&plan.app, &now)?;
+        }
+        Ok(new)
+    }
+
+    fn trouble_notice(
+        &self,
+        plan: &Plan,
+        person: &PersonId,
+        subject: Subject,
+        verdict: Verdict,
+        run: &mut Run<'_>,
+    ) -> Notice {
+        let seq = run.next_seq();
+        let mut notice = Notice::new(self.clock.now(), run.cycle.clone(), seq, subject, verdict, &run.actor);
+        notice.app = Some(plan.app.clone());
+        notice.directory = Some(person.directory.clone());
+        notice.entry = Some(person.entry);
+        notice
+    }
+
+    fn tell_rejected(&mut self, plan: &Plan, rejected: &Rejected, run: &mut Run<'_>) -> Result<(), Abort> {
+        let mut notice = self.trouble_notice(plan, &rejected.person, Subject::Rejected, Verdict::Skipped, run);
+        notice.user = rejected.user.as_ref().map(|email| email.as_str().to_owned());
+        notice.name.clone_from(&rejected.name);
+        notice.dn.clone_from(&rejected.dn);
+        notice.cause = Some(Notice::cause_code(&rejected.why.field));
+        let hint = "the account, if there is one, stays as it is; correct the entry in the directory";
+        let problem = Problem::new("rejected", &rejected.why, hint);
+        notice.problem = Some(problem);
+        Ok(self.report.tell(&notice)?)
+    }
+
+    fn tell_conflict(&mut self, plan: &Plan, conflict: &Conflict, run: &mut Run<'_>) -> Result<(), Abort> {
+        let mut notice = self.trouble_notice(plan, &conflict.person, Subject::Conflict, Verdict::Skipped, run);
+        notice.user = Some(conflict.user.as_str().to_owned());
+        notice.name = Some(conflict.name.clone());
+        notice.dn = Some(conflict.dn.clone());
+        notice.account = conflict.account;
+        notice.cause = Some(Notice::cause_code(conflict.why.code()));
+        notice.problem = Some(Problem::new("conflict", &conflict.why, conflict.why.hint()));
+        Ok(self.report.tell(&notice)?)
+    }
+
+    fn tell_ended(
+        &mut self,
+        plan: &Plan,
+        person: &PersonId,
+        trouble: &Trouble,
+        run: &mut Run<'_>,
+    ) -> Result<(), Abort> {
+        let subject = if trouble.kind == "conflict" { Subject::Conflict } else { Subject::Rejected };
+        let mut notice = self.trouble_notice(plan, person, subject, Verdict::Done, run);
+        let mut cause = Notice::cause_code("ended");
+        cause.evidence = Some(trouble.text.clone());
+        notice.cause = Some(cause);
+        Ok(self.report.tell(&notice)?)
+    }
+}

@@ -1,0 +1,312 @@
+//! The cycle: recover, gather, plan, brake, apply, conclude.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::brake::{Bench, Hold, Review, review};
+use crate::domain::id::{AppName, CycleId, DirectoryName};
+use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
+use crate::domain::plan::Plan;
+use crate::domain::scope::Resolved;
+
+use super::apply::{Carried, Run};
+use super::conclude::{Brakes, Concluded};
+use super::gather::{GatherFault, Question, Wants, question};
+use super::holds::{approvals, missing_group};
+use super::ports::{
+    AppCounts, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault, Report,
+};
+use super::propose::{ProposeFault, Whole};
+use super::{Abort, CycleReport, Ending, Engine, Ports, Stop};
+
+/// What is asked of a cycle.
+#[derive(Debug, Clone)]
+pub struct CycleOrder {
+    /// Who asked: `daemon`, or a person.
+    pub actor: String,
+    /// Only this person: by mail, name or immutable id.
+    pub only: Option<String>,
+    /// When to stop early.
+    pub stop: Stop,
+}
+
+/// One app's part of what was prepared.
+#[derive(Debug)]
+pub struct AppPlan {
+    /// The app.
+    pub app: AppName,
+    /// The plan with its review, or why there is none.
+    pub result: Result<(Plan, Review), Problem>,
+}
+
+/// Everything up to the brake: nothing was changed, neither outside nor in the store.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The cycle's name.
+    pub cycle: CycleId,
+    /// Directories that weren't read in full.
+    pub faults: BTreeMap<DirectoryName, ReadFault>,
+    /// The apps, in the order of the configuration.
+    pub apps: Vec<AppPlan>,
+    wholes: BTreeMap<DirectoryName, Whole>,
+}
+
+impl std::fmt::Debug for Whole {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.read.fmt(f)
+    }
+}
+
+impl<P: Ports> Engine<P> {
+    /// Plans every app, and changes nothing.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn prepare(
+        &mut self,
+        cycle: CycleId,
+        only: Option<&str>,
+        skip: &BTreeMap<usize, Problem>,
+        progress: &mut dyn Progress,
+    ) -> Result<Prepared, Abort> {
+        let mut wants: Vec<Wants> = self.apps.iter().map(|_| Wants::default()).collect();
+        let mut wholes = BTreeMap::new();
+        let mut faults = BTreeMap::new();
+        for at in 0..self.directories.len() {
+            let name = self.directories[at].name().clone();
+            let asked: Question = question(&name, &self.apps, &self.ledger.pins()?, self.clock.now());
+            if asked.order.groups.is_empty() {
+                continue;
+            }
+            match self.gather(at, &asked, &mut wants, progress).await {
+                Ok(read) => {
+                    progress.note(&Event::Read(&read));
+                    wholes.insert(name, Whole { question: asked, read });
+                }
+                Err(GatherFault::Ledger(fault)) => return Err(fault.into()),
+                Err(GatherFault::Read(fault)) => {
+                    progress.note(&Event::Fault(&fault.problem()));
+                    wants.iter_mut().for_each(|wants| wants.people.retain(|person, _| person.directory != name));
+                    faults.insert(name, fault);
+                }
+            }
+        }
+        let mut apps = Vec::new();
+        for (at, wants) in wants.into_iter().enumerate() {
+            let app = self.apps[at].rules.app.clone();
+            if let Some(problem) = skip.get(&at) {
+                apps.push(AppPlan { app, result: Err(problem.clone()) });
+                continue;
+            }
+            let result = match self.propose(at, wants, &wholes, &mut faults, &cycle, only).await {
+                Ok(proposed) => Ok(self.brake(at, proposed.plan, proposed.gone, &wholes)?),
+                Err(ProposeFault::Ledger(fault)) => return Err(fault.into()),
+                Err(ProposeFault::Call(fault)) => {
+                    progress.note(&Event::Fault(&fault.problem()));
+                    Err(fault.problem())
+                }
+            };
+            apps.push(AppPlan { app, result });
+        }
+        Ok(Prepared { cycle, faults, apps, wholes })
+    }
+
+    fn brake(
+        &self,
+        at: usize,
+        plan: Plan,
+        gone: usize,
+        wholes: &BTreeMap<DirectoryName, Whole>,
+    ) -> Result<(Plan, Review), Abort> {
+        let rules = &self.apps[at].rules;
+        let standing = self.ledger.app_standing(&rules.app)?;
+        let approvals = approvals(&self.ledger.holds()?, &rules.app, self.clock.now());
+        let bench = Bench { limits: self.limits, experience: standing.experience, approvals: &approvals, gone };
+        let mut reviewed = review(&plan, &bench);
+        for assignment in &rules.assignments {
+            let Some(whole) = wholes.get(&assignment.directory) else { continue };
+            let key = assignment.pin_key();
+            let position = whole.question.keys.iter().position(|one| *one == key);
+            let lost = match position.and_then(|at| whole.read.end().resolved.get(at)) {
+                Some(Resolved::Missing) => Some(assignment.text.clone()),
+                Some(Resolved::Ambiguous(fits)) => Some(format!("{} (it fits {})", assignment.text, fits.join("; "))),
+                Some(Resolved::Found(_)) | None => None,
+            };
+            let named = |hold: &Hold| {
+                hold.changes.is_empty() || hold.reason == missing_group(&rules.app, &assignment.text).reason
+            };
+            if let Some(text) = lost.filter(|_| !reviewed.held.iter().any(named)) {
+                reviewed.held.push(missing_group(&rules.app, &text));
+            }
+        }
+        Ok((plan, reviewed))
+    }
+
+    /// Runs one cycle.
+    ///
+    /// # Errors
+    /// When the store or the report can't be used: nothing more is written then.
+    pub async fn cycle(&mut self, order: CycleOrder, progress: &mut dyn Progress) -> Result<CycleReport, Abort> {
+        let began = self.clock.now();
+        let cycle = CycleId::at(began);
+        tracing::info!(cycle = %cycle, "cycle began");
+        let mut run = Run { cycle: cycle.clone(), actor: order.actor, now: began, seq: 0, stop: order.stop, progress };
+        self.bind()?;
+        self.report.ready()?;
+        let unsettled = self.recover(&mut run).await?;
+        let skip: BTreeMap<usize, Problem> = unsettled.into_iter().map(|one| (one.at, one.fault.problem())).collect();
+        let prepared = self.prepare(cycle.clone(), order.only.as_deref(), &skip, run.progress).await?;
+        self.pin(&prepared.wholes)?;
+        let complete: BTreeSet<DirectoryName> =
+            prepared.wholes.keys().filter(|name| !prepared.faults.contains_key(*name)).cloned().collect();
+        let mut endings = BTreeSet::from([Ending::Done]);
+        if !prepared.faults.is_empty() {
+            endings.insert(Ending::Directory);
+        }
+        let mut counts = BTreeMap::new();
+        let mut plans = BTreeMap::new();
+        for (at, part) in prepared.apps.into_iter().enumerate() {
+            let (plan, reviewed) = match part.result {
+                Ok(pair) => pair,
+                Err(problem) => {
+                    endings.insert(Ending::Zendesk);
+                    self.tell_fault(&mut run, Some(&part.app), None, problem)?;
+                    continue;
+                }
+            };
+            let carried = self.apply(at, reviewed.approved, &mut run).await?;
+            // A cycle for one person says nothing about the others' troubles and holds.
+            let concluded = if order.only.is_none() {
+                self.conclude(&plan, &reviewed.held, &carried.begun, &complete, &mut run)?
+            } else {
+                let held = reviewed.held.iter().map(|hold| hold.changes.len()).sum();
+                let brakes = if held > 0 { Brakes::On } else { Brakes::Off };
+                Concluded { held, brakes, troubles_new: plan.conflicts.len() + plan.rejected.len() }
+            };
+            endings.extend(endings_of(&carried, &concluded));
+            if let Some(problem) = carried.fault.clone() {
+                self.tell_fault(&mut run, Some(&part.app), None, problem)?;
+            }
+            let population = self.ledger.app_standing(&part.app)?.population;
+            counts.insert(part.app.clone(), app_counts(&plan, &carried, &concluded, population));
+            plans.insert(part.app, plan);
+        }
+        for (name, fault) in &prepared.faults {
+            self.tell_fault(&mut run, None, Some(name), fault.problem())?;
+        }
+        let ending = endings.first().copied().unwrap_or(Ending::Done);
+        let summary = self.summary(&cycle, began, ending, counts, prepared.faults.is_empty());
+        self.tell_cycle(&mut run, &summary, ending)?;
+        self.ledger.end_cycle(&summary)?;
+        tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, "cycle ended");
+        Ok(CycleReport { ending, summary, faults: prepared.faults, plans })
+    }
+
+    /// The store belongs to these Zendesk accounts and no others.
+    fn bind(&mut self) -> Result<(), Abort> {
+        for app in &self.apps {
+            self.ledger.bind(&format!("app:{}", app.rules.app), &app.identity)?;
+        }
+        Ok(())
+    }
+
+    /// Pins the groups that were found for the first time.
+    fn pin(&mut self, wholes: &BTreeMap<DirectoryName, Whole>) -> Result<(), Abort> {
+        let mut pins = self.ledger.pins()?;
+        let before = pins.len();
+        for whole in wholes.values() {
+            for (key, resolved) in whole.question.keys.iter().zip(&whole.read.end().resolved) {
+                if let Resolved::Found(id) = resolved {
+                    pins.entry(key.clone()).or_insert(*id);
+                }
+            }
+        }
+        if pins.len() > before {
+            self.ledger.pin(&pins)?;
+        }
+        Ok(())
+    }
+
+    /// Tells of a directory or app that couldn't be served.
+    fn tell_fault(
+        &mut self,
+        run: &mut Run<'_>,
+        app: Option<&AppName>,
+        directory: Option<&DirectoryName>,
+        problem: Problem,
+    ) -> Result<(), Abort> {
+        let seq = run.next_seq();
+        let mut notice =
+            Notice::new(self.clock.now(), run.cycle.clone(), seq, Subject::Cycle, Verdict::Refused, &run.actor);
+        notice.app = app.cloned();
+        notice.directory = directory.cloned();
+        notice.cause = Some(Notice::cause_code(problem.kind));
+        notice.problem = Some(problem);
+        Ok(self.report.tell(&notice)?)
+    }
+
+    fn tell_cycle(&mut self, run: &mut Run<'_>, summary: &CycleSummary, ending: Ending) -> Result<(), Abort> {
+        let verdict = match ending {
+            Ending::Done => Verdict::Done,
+            Ending::Held => Verdict::Held,
+            Ending::Storage | Ending::Directory | Ending::Zendesk | Ending::Failed => Verdict::Refused,
+        };
+        let seq = run.next_seq();
+        let mut notice = Notice::new(self.clock.now(), run.cycle.clone(), seq, Subject::Cycle, verdict, &run.actor);
+        let mut cause = Notice::cause_code("ended");
+        cause.evidence = Some(summary.text.clone());
+        notice.cause = Some(cause);
+        notice.elapsed_ms = u64::try_from((summary.ended - summary.began).num_milliseconds()).ok();
+        Ok(self.report.tell(&notice)?)
+    }
+
+    fn summary(
+        &self,
+        cycle: &CycleId,
+        began: chrono::DateTime<chrono::Utc>,
+        ending: Ending,
+        apps: BTreeMap<AppName, AppCounts>,
+        complete: bool,
+    ) -> CycleSummary {
+        let line = |(app, c): (&AppName, &AppCounts)| {
+            format!(
+                "{app}: {} done, {} failed, {} held, {} rejected, {} in conflict, of {} accounts",
+                c.done, c.failed, c.held, c.rejected, c.conflicts, c.population
+            )
+        };
+        let mut text: Vec<String> = apps.iter().map(line).collect();
+        if !complete {
+            text.push("a directory was not read in full".into());
+        }
+        if ending == Ending::Zendesk {
+            text.push("Zendesk could not be served".into());
+        }
+        let complete = if complete { Completeness::Complete } else { Completeness::Incomplete };
+        CycleSummary {
+            cycle: cycle.clone(),
+            began,
+            ended: self.clock.now(),
+            code: ending.code(),
+            complete,
+            apps,
+            text: text.join("; "),
+        }
+    }
+}
+
+fn endings_of(carried: &Carried, concluded: &Concluded) -> impl Iterator<Item = Ending> {
+    let zendesk = carried.fault.is_some().then_some(Ending::Zendesk);
+    let held = (concluded.brakes == Brakes::On).then_some(Ending::Held);
+    let failed = (carried.failed > 0 || carried.left > 0 || concluded.troubles_new > 0).then_some(Ending::Failed);
+    [zendesk, held, failed].into_iter().flatten()
+}
+
+const fn app_counts(plan: &Plan, carried: &Carried, concluded: &Concluded, population: usize) -> AppCounts {
+    AppCounts {
+        done: carried.done,
+        failed: carried.failed + carried.left,
+        held: concluded.held,
+        rejected: plan.rejected.len(),
+        conflicts: plan.conflicts.len(),
+        population,
+    }
+}

@@ -1,0 +1,319 @@
+//! Gathering: one directory read, turned person by person into what each app wants.
+//!
+//! Only people who differ from what was last carried out are kept whole; of the others an id is enough.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
+
+use crate::domain::account::{DesiredAccount, Trace};
+use crate::domain::account_state::AccountState;
+use crate::domain::assignment::{EmptyGroup, Membership, PinKey, grants};
+use crate::domain::id::{DirectoryName, Email, EntryId, ExternalId, PersonId};
+use crate::domain::mapping::{ExternalIdRule, Mapped, Rejection};
+use crate::domain::plan::Rejected;
+use crate::domain::rules::AppRules;
+use crate::domain::scope::{CompleteRead, ReadEnd, Resolved, Sight, Sighting};
+
+use super::ports::{Directory, Event, GroupOrder, Ledger, LedgerFault, Progress, ReadFault, ReadOrder};
+use super::{App, Engine, Ports};
+
+/// Sights under way between a directory and the engine.
+const SIGHTS_UNDER_WAY: usize = 256;
+
+/// What an app wants of one person.
+#[derive(Debug)]
+pub(super) enum Want {
+    /// As it was last carried out.
+    Same,
+    /// Something else.
+    Differs(Box<DesiredAccount>),
+    /// Nothing: the directory account may not be used.
+    Unusable(AccountState),
+    /// Unknown: the entry can't be mapped.
+    Rejected(Box<Rejected>),
+}
+
+/// What one app wants of everybody whom complete reads showed.
+#[derive(Debug, Default)]
+pub(super) struct Wants {
+    pub(super) people: BTreeMap<PersonId, Want>,
+    /// Who was first to claim a mail or an external id.
+    emails: BTreeMap<Email, PersonId>,
+    external_ids: BTreeMap<ExternalId, PersonId>,
+}
+
+/// A directory's read is refused, or the store can't be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum GatherFault {
+    #[error(transparent)]
+    Read(#[from] ReadFault),
+    #[error(transparent)]
+    Ledger(#[from] LedgerFault),
+}
+
+/// What to ask of a directory, and where each app's assignments are in it.
+pub(super) struct Question {
+    pub(super) order: ReadOrder,
+    pub(super) keys: Vec<PinKey>,
+    /// By app: for each position in the order, the assignments of the app that it stands for.
+    assignments: Vec<BTreeMap<usize, Vec<usize>>>,
+    /// Positions whose groups may be empty.
+    may_be_empty: BTreeSet<usize>,
+}
+
+impl Question {
+    /// The groups that may be empty, by id.
+    pub(super) fn may_be_empty(&self, end: &ReadEnd) -> BTreeSet<EntryId> {
+        let found = |at: &usize| match end.resolved.get(*at) {
+            Some(Resolved::Found(id)) => Some(*id),
+            Some(Resolved::Missing | Resolved::Ambiguous(_)) | None => None,
+        };
+        self.may_be_empty.iter().filter_map(found).collect()
+    }
+}
+
+pub(super) fn question<H>(
+    directory: &DirectoryName,
+    apps: &[App<H>],
+    pins: &BTreeMap<PinKey, EntryId>,
+    now: DateTime<Utc>,
+) -> Question {
+    let mut order = ReadOrder { groups: Vec::new(), attributes: BTreeSet::new(), now };
+    let mut keys: Vec<PinKey> = Vec::new();
+    let mut assignments = Vec::new();
+    let mut may_be_empty = BTreeSet::new();
+    for app in apps {
+        let mut mine: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (position, assignment) in app.rules.assignments.iter().enumerate() {
+            if assignment.directory != *directory {
+                continue;
+            }
+            let key = assignment.pin_key();
+            let at = keys.iter().position(|known| *known == key).unwrap_or_else(|| {
+                order.groups.push(GroupOrder { group: assignment.group.clone(), pin: pins.get(&key).copied() });
+                keys.push(key);
+                keys.len() - 1
+            });
+            if assignment.empty == EmptyGroup::Allowed {
+                may_be_empty.insert(at);
+            }
+            mine.entry(at).or_default().push(position);
+        }
+        if !mine.is_empty() {
+            order.attributes.extend(app.rules.mapping.attributes().iter().cloned());
+        }
+        assignments.push(mine);
+    }
+    Question { order, keys, assignments, may_be_empty }
+}
+
+impl<P: Ports> Engine<P> {
+    /// Reads one directory and notes what each app wants of the people it shows.
+    pub(super) async fn gather(
+        &mut self,
+        at: usize,
+        question: &Question,
+        wants: &mut [Wants],
+        progress: &mut dyn Progress,
+    ) -> Result<CompleteRead, GatherFault> {
+        let Self { directories, apps, ledger, .. } = self;
+        let directory = &mut directories[at];
+        let name = directory.name().clone();
+        let mut traces = Vec::new();
+        for app in apps.iter() {
+            let known = ledger.traces(&app.rules.app, &name)?;
+            traces.push(known.into_iter().map(|trace| (trace.entry, trace)).collect::<BTreeMap<EntryId, Trace>>());
+        }
+        let (sender, mut sights) = mpsc::channel(SIGHTS_UNDER_WAY);
+        let read = directory.read(question.order.clone(), sender);
+        let listen = async {
+            let mut count = 0;
+            let mut fault = None;
+            while let Some(sight) = sights.recv().await {
+                count += 1;
+                if count % 1_000 == 0 {
+                    progress.note(&Event::Reading(&name, count));
+                }
+                for (index, app) in apps.iter().enumerate() {
+                    let listener = Listener {
+                        rules: &app.rules,
+                        directory: &name,
+                        traces: &traces[index],
+                        assignments: &question.assignments[index],
+                    };
+                    // The stream is drained to its end whatever happens, so that the directory isn't blocked.
+                    if let Err(why) = listener.hear(&sight, &mut wants[index], ledger) {
+                        fault = fault.or(Some(why));
+                    }
+                }
+            }
+            fault
+        };
+        let (read, fault) = tokio::join!(read, listen);
+        if let Some(fault) = fault {
+            return Err(fault.into());
+        }
+        Ok(read?)
+    }
+}
+
+/// One app, hearing what one directory shows.
+struct Listener<'a> {
+    rules: &'a AppRules,
+    directory: &'a DirectoryName,
+    traces: &'a BTreeMap<EntryId, Trace>,
+    assignments: &'a BTreeMap<usize, Vec<usize>>,
+}
+
+impl Listener<'_> {
+    fn hear<L: Ledger>(&self, sight: &Sight, wants: &mut Wants, ledger: &L) -> Result<(), LedgerFault> {
+        match sight {
+            Sight::Person(sighting) => self.person(sighting, wants, ledger),
+            Sight::Unreadable { id: Some(id), why } => {
+                let person = PersonId { directory: self.directory.clone(), entry: *id };
+                // Only for apps that know the person: for the others there is nothing to keep.
+                if self.traces.contains_key(id) {
+                    let why = Rejection::new("entry", why);
+                    let rejected = Rejected { person: person.clone(), user: None, name: None, dn: None, why };
+                    wants.people.insert(person, Want::Rejected(Box::new(rejected)));
+                }
+                Ok(())
+            }
+            // Without an id nobody can be named; the look-up of each removal protects whoever it is.
+            Sight::Unreadable { id: None, .. } => Ok(()),
+        }
+    }
+
+    fn person<L: Ledger>(&self, sighting: &Sighting, wants: &mut Wants, ledger: &L) -> Result<(), LedgerFault> {
+        let memberships = self.memberships(sighting);
+        if memberships.is_empty() {
+            return Ok(());
+        }
+        let person = PersonId { directory: self.directory.clone(), entry: sighting.entry.id };
+        let want = match &sighting.state {
+            AccountState::Disabled { .. } | AccountState::Expired { .. } => Want::Unusable(sighting.state.clone()),
+            AccountState::Unknown { why } => self.reject(sighting, &person, Rejection::new("account state", why)),
+            AccountState::Usable { .. } | AccountState::Locked { .. } => match self.map(sighting, &person, ledger)? {
+                Err(why) => self.reject(sighting, &person, why),
+                Ok(mapped) => match self.claim(&person, &mapped, wants) {
+                    Err(why) => self.reject(sighting, &person, why),
+                    Ok(external_id) => self.desire(sighting, person.clone(), mapped, external_id, memberships),
+                },
+            },
+        };
+        wants.people.insert(person, want);
+        Ok(())
+    }
+
+    fn memberships(&self, sighting: &Sighting) -> Vec<Membership> {
+        let mut memberships: Vec<Membership> = sighting
+            .memberships
+            .iter()
+            .flat_map(|one| {
+                let positions = self.assignments.get(&one.assignment).map_or(&[][..], Vec::as_slice);
+                positions.iter().map(|&assignment| Membership { assignment, path: one.path.clone() })
+            })
+            .collect();
+        memberships.sort();
+        memberships
+    }
+
+    fn map<L: Ledger>(
+        &self,
+        sighting: &Sighting,
+        person: &PersonId,
+        ledger: &L,
+    ) -> Result<Result<Mapped, Rejection>, LedgerFault> {
+        let attributes = &sighting.entry.attributes;
+        let mapped = match self.rules.mapping.apply(attributes, &BTreeMap::new()) {
+            Ok(mapped) if mapped.chosen.is_empty() => return Ok(Ok(mapped)),
+            other => other,
+        };
+        // Only where a choice had to be made does the last one matter.
+        if !self.traces.contains_key(&person.entry) {
+            return Ok(mapped);
+        }
+        let last = ledger.known(&self.rules.app, person)?.map(|known| known.chosen).unwrap_or_default();
+        Ok(self.rules.mapping.apply(attributes, &last))
+    }
+
+    /// Notes the mail and the external id; when somebody else has either already, both people are rejected.
+    fn claim(&self, person: &PersonId, mapped: &Mapped, wants: &mut Wants) -> Result<Option<ExternalId>, Rejection> {
+        let external_id = match self.rules.mapping.external_id() {
+            ExternalIdRule::Own => Some(ExternalId::own(person.entry)),
+            ExternalIdRule::Template(_) => mapped.external_id.clone(),
+            ExternalIdRule::Off => None,
+        };
+        let mut shared = None;
+        let first = wants.emails.entry(mapped.email.clone()).or_insert_with(|| person.clone());
+        if first != person {
+            shared = Some((first.clone(), "email", mapped.email.to_string()));
+        }
+        if let Some(id) = &external_id {
+            let first = wants.external_ids.entry(id.clone()).or_insert_with(|| person.clone());
+            if first != person {
+                shared = Some((first.clone(), "external_id", id.to_string()));
+            }
+        }
+        let Some((other, field, value)) = shared else { return Ok(external_id) };
+        let why =
+            |with: &PersonId| Rejection::new(field, format!("{value} is also {with}'s: give one of them another"));
+        let displaced = match wants.people.get(&other) {
+            Some(Want::Rejected(rejected)) => Rejected { why: why(person), ..(**rejected).clone() },
+            Some(Want::Differs(desired)) => Rejected {
+                person: other.clone(),
+                user: Some(desired.email.clone()),
+                name: Some(desired.name.clone()),
+                dn: Some(desired.dn.clone()),
+                why: why(person),
+            },
+            Some(Want::Same | Want::Unusable(_)) | None => {
+                let user = Some(mapped.email.clone());
+                Rejected { person: other.clone(), user, name: None, dn: None, why: why(person) }
+            }
+        };
+        wants.people.insert(other.clone(), Want::Rejected(Box::new(displaced)));
+        Err(why(&other))
+    }
+
+    fn desire(
+        &self,
+        sighting: &Sighting,
+        person: PersonId,
+        mapped: Mapped,
+        external_id: Option<ExternalId>,
+        memberships: Vec<Membership>,
+    ) -> Want {
+        let holding = memberships.iter().map(|membership| membership.assignment).collect();
+        let desired = DesiredAccount {
+            dn: sighting.entry.dn.clone(),
+            external_id,
+            name: mapped.name,
+            email: mapped.email,
+            texts: mapped.texts,
+            grants: grants(&self.rules.assignments, &holding),
+            memberships,
+            chosen: mapped.chosen,
+            person,
+        };
+        let trace = self.traces.get(&sighting.entry.id);
+        let same = trace.is_some_and(|trace| {
+            trace.standing == crate::domain::account::Standing::Active
+                && trace.fingerprint == Some(desired.fingerprint())
+        });
+        if same { Want::Same } else { Want::Differs(Box::new(desired)) }
+    }
+
+    fn reject(&self, sighting: &Sighting, person: &PersonId, why: Rejection) -> Want {
+        let attributes = &sighting.entry.attributes;
+        Want::Rejected(Box::new(Rejected {
+            person: person.clone(),
+            user: attributes.text("mail").and_then(|mail| Email::parse(mail).ok()),
+            name: attributes.text("displayName").or_else(|| attributes.text("cn")).map(str::to_owned),
+            dn: Some(sighting.entry.dn.clone()),
+            why,
+        }))
+    }
+}

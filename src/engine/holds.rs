@@ -1,0 +1,223 @@
+//! Holds: what waits for a person, kept, listed, approved and rejected.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::domain::brake::{Hold, HoldReason};
+use crate::domain::change::Guard;
+use crate::domain::id::{AppName, CycleId, Digest};
+use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
+
+use super::ports::{Clock, HeldChange, HoldRecord, HoldState, Ledger, Report};
+use super::{Abort, Engine, Ports};
+
+/// How long an approval holds good.
+pub const APPROVAL_DAYS: i64 = 7;
+
+/// A word about a hold that can't be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HoldFault {
+    /// No hold has this id.
+    #[error("no hold has the id {0}; it may have been replaced because what waits has changed: see `holds list`")]
+    NoSuch(String),
+    /// Several holds begin with it.
+    #[error("several holds begin with {0}: give more of the id")]
+    Ambiguous(String),
+    /// The count isn't that of what waits.
+    #[error("{given} was given, but {shown} changes wait: look at `holds show {id}` again")]
+    Count {
+        /// The hold.
+        id: String,
+        /// What was given.
+        given: usize,
+        /// What waits.
+        shown: usize,
+    },
+    /// Nobody in it is named so.
+    #[error("nobody in this hold is {0}: name people by mail, as `holds show` does")]
+    NoSuchUser(String),
+    /// There is nothing in it to approve.
+    #[error("this hold only says that something is missing; it goes when that is mended: {0}")]
+    NothingWaits(String),
+}
+
+/// What an approval or a rejection came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HoldAnswer {
+    /// The hold's id.
+    pub id: Digest,
+    /// Its app.
+    pub app: AppName,
+    /// How many changes it was about.
+    pub changes: usize,
+}
+
+/// Whether an approval still holds good.
+pub(super) fn fresh(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    // A clock that went back makes an approval look as if it came from the future: that one isn't trusted either.
+    now - at < TimeDelta::days(APPROVAL_DAYS) && at - now < TimeDelta::minutes(5)
+}
+
+/// The digests that people let go on.
+pub(super) fn approvals(holds: &[HoldRecord], app: &AppName, now: DateTime<Utc>) -> BTreeSet<Digest> {
+    let approved = |hold: &HoldRecord| match &hold.state {
+        HoldState::Approved { at, digests, .. } if hold.app == *app && fresh(*at, now) => digests.clone(),
+        HoldState::Approved { .. } | HoldState::Waiting | HoldState::Rejected { .. } => BTreeSet::new(),
+    };
+    holds.iter().flat_map(approved).collect()
+}
+
+/// Finds a hold by the beginning of its id.
+pub fn find<'a>(holds: &'a [HoldRecord], id: &str) -> Result<&'a HoldRecord, HoldFault> {
+    let mut fits = holds.iter().filter(|hold| !id.is_empty() && hold.id.to_string().starts_with(&id.to_lowercase()));
+    match (fits.next(), fits.next()) {
+        (Some(hold), None) => Ok(hold),
+        (Some(_), Some(_)) => Err(HoldFault::Ambiguous(id.to_owned())),
+        (None, _) => Err(HoldFault::NoSuch(id.to_owned())),
+    }
+}
+
+impl<P: Ports> Engine<P> {
+    /// Lets what waits in a hold go on: all of it, or one person's part. It is carried out by the next cycle.
+    ///
+    /// # Errors
+    /// The outer one when the store or the report can't be used, the inner one when the word doesn't fit.
+    pub fn approve(
+        &mut self,
+        id: &str,
+        user: Option<&str>,
+        count: Option<usize>,
+        actor: &str,
+    ) -> Result<Result<HoldAnswer, HoldFault>, Abort> {
+        let now = self.clock.now();
+        let holds = self.ledger.holds()?;
+        let hold = match find(&holds, id) {
+            Ok(hold) => hold.clone(),
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let named = |change: &&HeldChange| {
+            user.is_none_or(|user| super::propose::names(user, &change.user, &change.name, &change.person))
+        };
+        let mut digests: BTreeSet<Digest> = hold.changes.iter().filter(named).map(|change| change.digest).collect();
+        if hold.changes.is_empty() {
+            return Ok(Err(HoldFault::NothingWaits(hold.reason)));
+        }
+        if digests.is_empty() {
+            return Ok(Err(HoldFault::NoSuchUser(user.unwrap_or_default().to_owned())));
+        }
+        if let Some(given) = count.filter(|given| *given != digests.len()) {
+            return Ok(Err(HoldFault::Count { id: hold.id.short(), given, shown: digests.len() }));
+        }
+        let answer = HoldAnswer { id: hold.id, app: hold.app.clone(), changes: digests.len() };
+        if let HoldState::Approved { digests: before, .. } = &hold.state {
+            digests.extend(before);
+        }
+        let state = HoldState::Approved { by: actor.to_owned(), at: now, digests };
+        self.decide(&holds, &hold, state, Subject::Approve, answer.changes, actor)?;
+        Ok(Ok(answer))
+    }
+
+    /// Decides against what waits in a hold. It stays undone, and isn't shown as waiting while it stays the same.
+    ///
+    /// # Errors
+    /// As [`Engine::approve`].
+    pub fn reject(&mut self, id: &str, actor: &str) -> Result<Result<HoldAnswer, HoldFault>, Abort> {
+        let holds = self.ledger.holds()?;
+        let hold = match find(&holds, id) {
+            Ok(hold) => hold.clone(),
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let answer = HoldAnswer { id: hold.id, app: hold.app.clone(), changes: hold.changes.len() };
+        let state = HoldState::Rejected { by: actor.to_owned(), at: self.clock.now() };
+        self.decide(&holds, &hold, state, Subject::Reject, answer.changes, actor)?;
+        Ok(Ok(answer))
+    }
+
+    fn decide(
+        &mut self,
+        holds: &[HoldRecord],
+        hold: &HoldRecord,
+        state: HoldState,
+        subject: Subject,
+        count: usize,
+        actor: &str,
+    ) -> Result<(), Abort> {
+        let now = self.clock.now();
+        // Told first: a decision that isn't on record doesn't count.
+        self.report.ready()?;
+        let mut notice = Notice::new(now, CycleId::at(now), 1, subject, Verdict::Done, actor);
+        notice.app = Some(hold.app.clone());
+        let mut cause = Notice::cause_code(&hold.code);
+        cause.evidence =
+            Some(format!("hold {}: {count} of {} changes; {}", hold.id.short(), hold.changes.len(), hold.reason));
+        notice.cause = Some(cause);
+        self.report.tell(&notice)?;
+        let mine = holds.iter().filter(|other| other.app == hold.app).cloned();
+        let kept: Vec<HoldRecord> = mine
+            .map(|other| if other.id == hold.id { HoldRecord { state: state.clone(), ..other } } else { other })
+            .collect();
+        self.ledger.keep_holds(&hold.app, &kept)?;
+        Ok(())
+    }
+}
+
+/// The holds of an app after a cycle: what waits now with the history of what waited before, and approvals that still
+/// have something to do. Answers the records, and those that are new.
+pub(super) fn renew(
+    before: &[HoldRecord],
+    app: &AppName,
+    held: &[Hold],
+    planned: &BTreeSet<Digest>,
+    begun: &BTreeSet<Digest>,
+    now: DateTime<Utc>,
+) -> (Vec<HoldRecord>, Vec<HoldRecord>) {
+    let mut kept = Vec::new();
+    let mut new = Vec::new();
+    for hold in held {
+        let id = hold.id();
+        let known = before.iter().find(|record| record.app == *app && record.id == id);
+        let record = HoldRecord {
+            id,
+            app: app.clone(),
+            code: hold.reason.code().to_owned(),
+            reason: hold.reason.to_string(),
+            since: known.map_or(now, |known| known.since),
+            state: known.map_or(HoldState::Waiting, |known| known.state.clone()),
+            changes: hold.changes.iter().map(HeldChange::from).collect(),
+        };
+        if known.is_none() {
+            new.push(record.clone());
+        }
+        kept.push(record);
+    }
+    for record in before.iter().filter(|record| record.app == *app) {
+        let HoldState::Approved { by, at, digests } = &record.state else { continue };
+        let left: BTreeSet<Digest> = digests.difference(begun).filter(|one| planned.contains(*one)).copied().collect();
+        let state = HoldState::Approved { by: by.clone(), at: *at, digests: left.clone() };
+        match kept.iter_mut().find(|one| one.id == record.id) {
+            // The very same set waits again: what was let go was begun already, or the approval ran out.
+            Some(same) => same.state = if left.is_empty() || !fresh(*at, now) { HoldState::Waiting } else { state },
+            None if !left.is_empty() && fresh(*at, now) => kept.push(HoldRecord { state, ..record.clone() }),
+            None => {}
+        }
+    }
+    (kept, new)
+}
+
+/// A hold that says only that an assigned group is missing: nobody needs to be affected for it to be shown.
+pub(super) fn missing_group(app: &AppName, text: &str) -> Hold {
+    Hold { app: app.clone(), reason: HoldReason::Guard(Guard::GroupMissing(text.to_owned())), changes: Vec::new() }
+}
+
+/// What a new hold tells in the report.
+pub(super) fn hold_problem(record: &HoldRecord) -> Problem {
+    let count = record.changes.len();
+    let what = if count == 0 { record.reason.clone() } else { format!("{count} changes wait: {}", record.reason) };
+    let hint = if count == 0 {
+        "restore the group, or take the assignment out".to_owned()
+    } else {
+        format!("see `holds show {0}`, then `holds approve {0}` or repair the cause", record.id.short())
+    };
+    Problem::new("held", what, hint)
+}

@@ -1,0 +1,237 @@
+//! Proposing: from what is wanted and known to a plan, asking Zendesk about exactly the people who need a look.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::domain::account::{KnownAccount, ObservedAccount};
+use crate::domain::change::Guard;
+use crate::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, ExternalId, PersonId};
+use crate::domain::plan::{Basis, Case, Found, Plan, Proposal, Rejected, plan};
+use crate::domain::scope::{CompleteRead, Departure, Resolved};
+
+use super::gather::{Question, Want, Wants};
+use super::ports::{CallFault, Directory, Helpdesk, Ledger, LedgerFault, ReadFault};
+use super::{Engine, Ports};
+
+/// A directory that was read in full, with what was asked.
+pub(super) struct Whole {
+    pub(super) question: Question,
+    pub(super) read: CompleteRead,
+}
+
+/// Why no plan could be made for an app.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProposeFault {
+    #[error(transparent)]
+    Call(#[from] CallFault),
+    #[error(transparent)]
+    Ledger(#[from] LedgerFault),
+}
+
+/// A plan with what the brake must know beside it.
+pub(super) struct Proposed {
+    pub(super) plan: Plan,
+    pub(super) gone: usize,
+}
+
+/// People who may have departed, and why a removal of theirs would have to wait.
+struct Candidate {
+    known: KnownAccount,
+    departure: Departure,
+    guard: Option<Guard>,
+}
+
+impl<P: Ports> Engine<P> {
+    /// Plans one app over the directories that were read in full.
+    pub(super) async fn propose(
+        &mut self,
+        at: usize,
+        wants: Wants,
+        wholes: &BTreeMap<DirectoryName, Whole>,
+        faults: &mut BTreeMap<DirectoryName, ReadFault>,
+        cycle: &CycleId,
+        only: Option<&str>,
+    ) -> Result<Proposed, ProposeFault> {
+        let app = self.apps[at].rules.app.clone();
+        let standing = self.ledger.app_standing(&app)?;
+        let basis = Basis { store: self.ledger.serial(), rules: self.apps[at].rules.digest(), cycle: cycle.clone() };
+        let (candidates, gone) = self.departures(&app, &wants, wholes, faults).await?;
+        let mut rejected = Vec::new();
+        let mut wanted = Vec::new();
+        for (person, want) in wants.people {
+            match want {
+                Want::Differs(desired) => {
+                    let known = self.ledger.known(&app, &person)?;
+                    let guard = known.as_ref().and_then(|known| shaken(known, wholes));
+                    wanted.push((desired, known, guard));
+                }
+                Want::Rejected(one) => rejected.push(*one),
+                Want::Same | Want::Unusable(_) => {}
+            }
+        }
+        if let Some(user) = only {
+            wanted.retain(|(desired, _, _)| names(user, desired.email.as_str(), &desired.name, &desired.person));
+            rejected.retain(|one: &Rejected| {
+                let email = one.user.as_ref().map_or("", |email| email.as_str());
+                names(user, email, one.name.as_deref().unwrap_or_default(), &one.person)
+            });
+        }
+        let candidates: Vec<Candidate> = candidates
+            .into_iter()
+            .filter(|one| {
+                let known = &one.known;
+                only.is_none_or(|user| names(user, known.written.email.as_str(), &known.written.name, &known.person))
+            })
+            .collect();
+        if wanted.is_empty() && candidates.is_empty() {
+            let mut plan = Plan::empty(app, basis, standing.population);
+            plan.rejected = rejected;
+            return Ok(Proposed { plan, gone });
+        }
+        let desk = &mut self.apps[at].desk;
+        desk.who_am_i().await?;
+        let catalog = desk.catalog().await?;
+        let mut cases = Vec::new();
+        let ids = wanted.iter().filter_map(|(_, known, _)| known.as_ref().map(|known| known.account));
+        let ids: BTreeSet<AccountId> = ids.chain(candidates.iter().map(|one| one.known.account)).collect();
+        let ids: Vec<AccountId> = ids.into_iter().collect();
+        let mut observed: BTreeMap<AccountId, ObservedAccount> = BTreeMap::new();
+        if !ids.is_empty() {
+            observed.extend(desk.observe(&ids).await?.into_iter().map(|account| (account.id, account)));
+        }
+        let mut marked = BTreeMap::new();
+        let unlinked: Vec<ExternalId> = wanted
+            .iter()
+            .filter(|(_, known, _)| live(known.as_ref(), &observed).is_none())
+            .filter_map(|(desired, _, _)| desired.external_id.clone())
+            .collect();
+        if !unlinked.is_empty() {
+            for account in desk.find_by_external_id(&unlinked).await? {
+                if let Some(id) = account.external_id.clone() {
+                    marked.entry(id).or_insert_with(Vec::new).push(account);
+                }
+            }
+        }
+        for (desired, known, guard) in wanted {
+            let linked = live(known.as_ref(), &observed).cloned();
+            let id = desired.external_id.as_ref().filter(|_| linked.is_none());
+            let by_external_id: Vec<ObservedAccount> = id.and_then(|id| marked.get(id).cloned()).unwrap_or_default();
+            let account = linked.as_ref().or_else(|| by_external_id.first());
+            let by_email = match account {
+                Some(account) if account.email.as_ref() == Some(&desired.email) => Vec::new(),
+                _ => desk.find_by_email(&desired.email).await?,
+            };
+            let found = Box::new(Found { linked, by_external_id, by_email });
+            cases.push(Case::Wanted { desired, known: known.map(Box::new), found, guard });
+        }
+        for Candidate { known, departure, guard } in candidates {
+            let observed = observed.remove(&known.account).map(Box::new);
+            cases.push(Case::Departed { known: Box::new(known), observed, departure, guard });
+        }
+        let owners = self.owners(&app, &cases)?;
+        let proposal = Proposal {
+            rules: &self.apps[at].rules,
+            basis,
+            catalog: &catalog,
+            owners: &owners,
+            population: standing.population,
+            cases,
+            rejected,
+        };
+        Ok(Proposed { plan: plan(proposal), gone })
+    }
+
+    /// Managed people whom no complete read shows as wanted, each looked up by immutable id.
+    async fn departures(
+        &mut self,
+        app: &AppName,
+        wants: &Wants,
+        wholes: &BTreeMap<DirectoryName, Whole>,
+        faults: &mut BTreeMap<DirectoryName, ReadFault>,
+    ) -> Result<(Vec<Candidate>, usize), LedgerFault> {
+        let mut candidates = Vec::new();
+        let mut gone = 0;
+        for (name, whole) in wholes {
+            for trace in self.ledger.traces(app, name)?.into_iter().filter(|trace| trace.standing.in_use()) {
+                let person = PersonId { directory: name.clone(), entry: trace.entry };
+                let unusable = match wants.people.get(&person) {
+                    Some(Want::Unusable(state)) => Some(state.clone()),
+                    Some(Want::Same | Want::Differs(_) | Want::Rejected(_)) => continue,
+                    None => None,
+                };
+                let Some(known) = self.ledger.known(app, &person)? else { continue };
+                let departure = match unusable {
+                    Some(state) => Departure::Unusable(state),
+                    None => {
+                        gone += 1;
+                        match self.look_up(&known, whole).await {
+                            Ok(departure) => departure,
+                            Err(fault) => {
+                                // Without look-ups nobody of this directory is shown to have departed.
+                                faults.insert(name.clone(), fault);
+                                break;
+                            }
+                        }
+                    }
+                };
+                let outright = matches!(departure, Departure::Unusable(_) | Departure::Tombstone);
+                let guard = if outright { None } else { shaken(&known, wholes) };
+                candidates.push(Candidate { known, departure, guard });
+            }
+        }
+        Ok((candidates, gone))
+    }
+
+    async fn look_up(&mut self, known: &KnownAccount, whole: &Whole) -> Result<Departure, ReadFault> {
+        let name = &known.person.directory;
+        let directory = self.directories.iter_mut().find(|directory| directory.name() == name);
+        let Some(directory) = directory else {
+            return Err(ReadFault::Unfit(format!("directory {name} is not configured")));
+        };
+        let now = whole.question.order.now;
+        Ok(directory.look_up(known.person.entry, &known.dn, &known.through, now).await?.into())
+    }
+
+    fn owners(&self, app: &AppName, cases: &[Case]) -> Result<BTreeMap<AccountId, PersonId>, LedgerFault> {
+        let mut owners = BTreeMap::new();
+        for case in cases {
+            let Case::Wanted { found, .. } = case else { continue };
+            for account in found.by_external_id.iter().chain(&found.by_email) {
+                if let Some(owner) = self.ledger.owner(app, account.id)? {
+                    owners.insert(account.id, owner);
+                }
+            }
+        }
+        Ok(owners)
+    }
+}
+
+fn live<'a>(
+    known: Option<&KnownAccount>,
+    observed: &'a BTreeMap<AccountId, ObservedAccount>,
+) -> Option<&'a ObservedAccount> {
+    observed.get(&known?.account).filter(|account| account.is_live())
+}
+
+/// Whether `--user` names this person: by mail, name or immutable id.
+pub(super) fn names(user: &str, email: &str, name: &str, person: &PersonId) -> bool {
+    let user = user.trim().to_lowercase();
+    [email.to_lowercase(), name.to_lowercase(), person.entry.to_string(), person.entry.dashed(), person.to_string()]
+        .contains(&user)
+}
+
+/// Why a loss of this person must wait: a group that held them is missing, or reads empty without leave.
+fn shaken(known: &KnownAccount, wholes: &BTreeMap<DirectoryName, Whole>) -> Option<Guard> {
+    let whole = wholes.get(&known.person.directory)?;
+    let end = whole.read.end();
+    let pinned = |at: usize| whole.question.order.groups[at].pin;
+    for (at, resolved) in end.resolved.iter().enumerate() {
+        let lost = matches!(resolved, Resolved::Missing | Resolved::Ambiguous(_));
+        if lost && pinned(at).is_some_and(|id| known.through.contains(&id)) {
+            return Some(Guard::GroupMissing(whole.question.keys[at].text.clone()));
+        }
+    }
+    let allowed: BTreeSet<EntryId> = whole.question.may_be_empty(end);
+    let emptied = |id: &&EntryId| end.groups.get(*id).is_some_and(|group| group.members == 0) && !allowed.contains(*id);
+    let id = known.through.iter().find(emptied)?;
+    Some(Guard::GroupEmptied(end.groups.get(id).map_or_else(|| id.to_string(), |group| group.name.clone())))
+}

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::account::KnownAccount;
 use crate::domain::brake::{Experience, Hold, HoldReason};
 use crate::domain::id::{Digest, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
@@ -40,7 +41,8 @@ impl<P: Ports> Engine<P> {
         run: &mut Run<'_>,
     ) -> Result<Concluded, Abort> {
         let mut known = plan.refreshed.clone();
-        known.extend(plan.waiting.iter().map(|waiting| (*waiting.known).clone()));
+        let noted_now = |known: &&KnownAccount| known.missed.as_ref() == Some(&run.cycle);
+        known.extend(plan.waiting.iter().map(|waiting| &*waiting.known).filter(noted_now).cloned());
         if !known.is_empty() {
             self.ledger.remember(&plan.app, &known)?;
         }

@@ -27,6 +27,8 @@ pub(super) fn decide(
             // The first complete read without the person only makes a note of it.
             None => {
                 known.missed = Some(context.cycle.clone());
+                // Without a fingerprint the person is looked at again on return, which takes this note away.
+                known.fingerprint = None;
                 return Decision::Wait(Waiting { known: Box::new(known), departure });
             }
             Some(first) if *first >= context.cycle => {

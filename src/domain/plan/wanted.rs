@@ -241,11 +241,16 @@ impl Work<'_> {
             difference.steps.push(Step::Write(patch));
         }
         difference.steps.extend(email);
-        let names = given_groups.iter().filter_map(|name| self.context.catalog.groups.get(name)).flatten().copied();
-        // A promotion puts the account into Zendesk's default group by itself; that counts as given by us.
-        self.groups(&mut difference, &account.groups, account.default_group, &names.collect(), account.role);
         if role_after == Role::EndUser {
-            difference.steps.retain(|step| !matches!(step, Step::Join(_) | Step::Leave(_) | Step::MakeDefault(_)));
+            // Zendesk takes an end user's memberships by itself.
+            if !account.groups.is_empty() {
+                let names = account.groups.iter().map(|id| self.context.catalog.group_name(*id)).collect();
+                difference.note("groups", FieldValue::Set(names), FieldValue::None);
+            }
+        } else {
+            let named = given_groups.iter().filter_map(|name| self.context.catalog.groups.get(name));
+            let given = named.flatten().copied().collect();
+            self.groups(&mut difference, &account.groups, account.default_group, &given, account.role);
         }
         self.tags(&mut difference, &account.tags, given_tags);
         difference
@@ -308,12 +313,9 @@ impl Work<'_> {
         if account.role == wanted.0 && same_custom {
             return account.role;
         }
-        // Somebody raised it by hand: that is theirs to take back.
-        let raised_by_hand =
-            account.role == Role::Admin && known.is_none_or(|known| known.written.role.role() != Role::Admin);
-        // An account that is taken over keeps a role that is higher than the wanted one.
-        let keeps = known.is_none() && account.role > wanted.0;
-        if raised_by_hand || keeps {
+        // A higher role that we didn't give was given by hand: that is theirs to take back.
+        let given = known.map_or(Role::EndUser, |known| known.written.role.role());
+        if account.role > wanted.0 && given < account.role {
             return account.role;
         }
         let before = self.context.catalog.role_name(account.role, account.custom_role);
@@ -343,6 +345,7 @@ impl Work<'_> {
         let wanted: BTreeSet<GroupId> = self.resolved.groups.keys().copied().collect();
         let catalog = self.context.catalog;
         let becomes_agent = role_before == Role::EndUser && self.resolved.role != Role::EndUser;
+        // A promotion puts the account into Zendesk's default group by itself; that counts as given by us.
         let automatic = catalog.default_group.filter(|id| becomes_agent && !wanted.is_empty() && !wanted.contains(id));
         let leave: BTreeSet<GroupId> =
             in_groups.intersection(given).filter(|id| !wanted.contains(id)).copied().collect();

@@ -1,0 +1,1 @@
+//! Replays the recorded answers and the rules.

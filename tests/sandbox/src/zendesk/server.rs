@@ -119,7 +119,10 @@ impl Running {
 
     /// Changes what the account is started with, such as seats or limits, while it runs.
     pub fn configure(&self, change: impl FnOnce(&mut Options)) {
-        change(&mut lock(&self.shared.0).world.options);
+        let mut sandbox = lock(&self.shared.0);
+        let world = &mut sandbox.world;
+        change(&mut world.options);
+        world.seats_total = world.options.seats.unwrap_or(world.seats_total);
     }
 
     /// Stops listening and waits for the connections to end, two seconds at most.

@@ -1,1 +1,0 @@
-//! Replays the recorded answers and the rules.

@@ -10,21 +10,24 @@ pub(super) type Millis = u64;
 #[derive(Debug)]
 pub(super) struct Clock {
     start_ms: Millis,
-    began: Instant,
+    /// None stands still but for [`Clock::advance`].
+    began: Option<Instant>,
     advance_ms: u64,
 }
 
 impl Clock {
-    /// Starts at `start_ms`, or now.
+    /// Starts at `start_ms`, or now; a frozen one moves only when told.
     #[allow(clippy::disallowed_methods, reason = "the one place that reads the clock")]
-    pub(super) fn new(start_ms: Option<Millis>) -> Self {
+    pub(super) fn new(start_ms: Option<Millis>, frozen: bool) -> Self {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { start_ms: start_ms.unwrap_or(to_millis(wall)), began: Instant::now(), advance_ms: 0 }
+        let began = if frozen { None } else { Some(Instant::now()) };
+        Self { start_ms: start_ms.unwrap_or(to_millis(wall)), began, advance_ms: 0 }
     }
 
     /// The virtual time.
     pub(super) fn now(&self) -> Millis {
-        self.start_ms.saturating_add(to_millis(self.began.elapsed())).saturating_add(self.advance_ms)
+        let elapsed = self.began.map_or(0, |began| to_millis(began.elapsed()));
+        self.start_ms.saturating_add(elapsed).saturating_add(self.advance_ms)
     }
 
     /// Moves the clock forward.

@@ -68,6 +68,8 @@ pub struct Options {
     pub seats: Option<u32>,
     /// Whether `create_many` and `create_or_update_many` work, or answer 403.
     pub bulk_import: bool,
+    /// Whether the clock stands still but for what a test adds; a client that waits would wait for ever.
+    pub frozen_clock: bool,
     /// Faults from the start on.
     pub faults: Vec<Fault>,
     /// The account-wide limit of one single-user update or `create_or_update` a second.
@@ -105,6 +107,7 @@ impl Default for Options {
             plan: Plan::default(),
             seats: None,
             bulk_import: true,
+            frozen_clock: false,
             faults: Vec::new(),
             update_limits: Limit::Strict,
             account_limits: Limit::Strict,

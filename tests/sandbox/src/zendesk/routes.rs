@@ -58,6 +58,7 @@ const ROUTES: &[Route] = &[
     Route("GET", "/users/show_many", USERS, users::read::show_many),
     Route("GET", "/users/search", Need::Broad, users::search::users),
     Route("GET", "/search", Need::Broad, users::search::all),
+    Route("GET", "/incremental/users/cursor", USERS, users::incremental::export),
     Route("GET", "/users/{id}", USERS, users::read::show),
     Route("GET", "/users/{id}/related", USERS, users::read::related),
     Route("POST", "/users", USERS, users::write::create),

@@ -4,12 +4,53 @@ use super::account::{Account, FieldState, GroupState, OrganizationState, Role, R
 use super::clock::{iso, parse_iso};
 use super::options::Options;
 use super::world::{Group, Identity, Kind, Organization, Ticket, User, World};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The owner's email in an account without a seed.
 const OWNER_EMAIL: &str = "owner@example.org";
 /// The email of the admin whom tokens stand for.
 pub(super) const API_EMAIL: &str = "dirsync@example.org";
+
+/// Refuses a seed with an id, email or external id twice, or with a membership in nothing.
+pub(super) fn check_seed(seed: &Account) -> Result<(), String> {
+    let mut taken: HashSet<String> = HashSet::new();
+    let mut once = |what: &str, value: String| {
+        if taken.insert(format!("{what} {value}")) {
+            Ok(())
+        } else {
+            Err(format!("seed: {what} {value} is there twice"))
+        }
+    };
+    for user in &seed.users {
+        if user.id != 0 {
+            once("user", user.id.to_string())?;
+        }
+        let secondary = user.emails.iter().filter(|email| Some(*email) != user.email.as_ref());
+        for email in user.email.iter().chain(secondary) {
+            once("email", email.to_lowercase())?;
+        }
+        if let Some(external_id) = &user.external_id {
+            once("external id", external_id.to_lowercase())?;
+        }
+        let known = |what: &str, id: &u64, known: bool| {
+            if known {
+                Ok(())
+            } else {
+                Err(format!("seed: user {:?} names {what} {id}, which is not there", user.name))
+            }
+        };
+        for id in user.groups.iter().chain(&user.default_group) {
+            known("group", id, seed.groups.iter().any(|group| group.id == *id))?;
+        }
+        for id in &user.organizations {
+            known("organization", id, seed.organizations.iter().any(|organization| organization.id == *id))?;
+        }
+        if let Some(id) = &user.custom_role_id {
+            known("custom role", id, seed.custom_roles.iter().any(|role| role.id == *id))?;
+        }
+    }
+    Ok(())
+}
 
 impl World {
     /// Builds the account of the options at virtual time `now`.

@@ -6,6 +6,7 @@ use super::faults::{Act, Drop as Cut, Fault, Planted};
 use super::options::Options;
 use super::reply::{Body as ReplyBody, Reply};
 use super::routes::{Inbound, answer, is_write};
+use super::seed::check_seed;
 use super::wire::{Line, Wires};
 use super::world::World;
 use axum::Router;
@@ -60,13 +61,17 @@ impl std::fmt::Debug for SharedDebug {
 ///
 /// # Errors
 ///
-/// When the address can't be listened on.
+/// When the seed contradicts itself, or the address can't be listened on.
 pub async fn start(listen: SocketAddr, mut options: Options) -> io::Result<Running> {
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     let mut faults = Planted::default();
     faults.push(std::mem::take(&mut options.faults));
-    let clock = Clock::new(options.seed.as_ref().and_then(|seed| parse_iso(&seed.now)));
+    if let Some(seed) = &options.seed {
+        check_seed(seed).map_err(|problem| io::Error::new(io::ErrorKind::InvalidData, problem))?;
+    }
+    let seeded = options.seed.as_ref().and_then(|seed| parse_iso(&seed.now));
+    let clock = Clock::new(seeded, options.frozen_clock);
     let mut world = World::from_options(options, clock.now());
     world.base = format!("http://{address}");
     let shared: Shared = Arc::new(Mutex::new(Sandbox { clock, world, faults, log: Vec::new() }));

@@ -104,3 +104,17 @@ async fn it_stops_when_told() {
     running.shutdown().await;
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
+
+#[tokio::test]
+async fn a_seed_that_contradicts_itself_is_refused() {
+    let user = |groups: Vec<u64>| UserState {
+        name: "A".into(),
+        external_id: Some("x".into()),
+        groups,
+        ..UserState::default()
+    };
+    for users in [vec![user(vec![]), user(vec![])], vec![user(vec![9])]] {
+        let refused = start("127.0.0.1:0".parse().unwrap(), seeded(users)).await;
+        assert_eq!(refused.unwrap_err().kind(), std::io::ErrorKind::InvalidData);
+    }
+}

@@ -319,3 +319,19 @@ async fn wrong_paths_bodies_and_types_have_their_errors() {
     assert_eq!(got.status, 415);
     assert_eq!(desk.call("POST", "/users", json!({"person": {}})).await.status, 400);
 }
+
+#[tokio::test]
+async fn the_incremental_export_ends_and_shows_the_deleted() {
+    let desk = desk(relaxed()).await;
+    let ids = [desk.create(json!({"name": "A"})).await, desk.create(json!({"name": "B"})).await];
+    desk.call("DELETE", &format!("/users/{}", ids[0]), Value::Null).await;
+    assert_eq!(desk.get("/incremental/users/cursor?start_time=1").await.json()["users"], json!([]));
+    desk.advance(61);
+    let first = desk.get("/incremental/users/cursor?start_time=1&per_page=3").await.json();
+    assert_eq!((first["users"].as_array().unwrap().len(), &first["end_of_stream"]), (3, &json!(false)));
+    let path = format!("/incremental/users/cursor.json?cursor={}", first["after_cursor"].as_str().unwrap());
+    let last = desk.get(&path).await.json();
+    assert_eq!((last["users"][0]["active"].clone(), &last["end_of_stream"]), (json!(false), &json!(true)));
+    let path = format!("/incremental/users/cursor?cursor={}", last["after_cursor"].as_str().unwrap());
+    assert_eq!(desk.get(&path).await.json()["users"], json!([]));
+}

@@ -3,6 +3,7 @@
 pub(super) mod apply;
 pub(super) mod deleted;
 pub(super) mod fields;
+pub(super) mod incremental;
 pub(super) mod profile;
 pub(super) mod read;
 pub(super) mod role;

@@ -58,6 +58,18 @@ pub(super) fn job_stamp(ms: Millis) -> String {
     format!("{date} {hour:02}:{minute:02}:{second:02} +0000")
 }
 
+/// `Mon, 15 Nov 2021 23:20:11 GMT`, for the `Date` header.
+pub(super) fn http_date(ms: Millis) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let date = civil(ms / 86_400_000);
+    let (year, day) = (&date[..4], &date[8..]);
+    let weekday = usize::try_from(ms / 86_400_000 % 7).ok().and_then(|n| DAYS.get(n)).unwrap_or(&"Thu");
+    let month = date[5..7].parse::<usize>().ok().and_then(|n| MONTHS.get(n - 1)).unwrap_or(&"Jan");
+    let (hour, minute, second) = time_of_day(ms);
+    format!("{weekday}, {day} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
 fn time_of_day(ms: Millis) -> (u64, u64, u64) {
     let seconds = ms / 1000 % 86_400;
     (seconds / 3600, seconds / 60 % 60, seconds % 60)
@@ -110,6 +122,7 @@ mod tests {
             assert_eq!(parse_iso(&iso_millis(ms)), Some(ms));
         }
         assert_eq!(iso(1_637_018_411_000), "2021-11-15T23:20:11Z");
+        assert_eq!(http_date(1_637_018_411_000), "Mon, 15 Nov 2021 23:20:11 GMT");
         assert_eq!(parse_iso("yesterday"), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use super::auth::{self, Need};
 use super::call::Call;
+use super::clock::http_date;
 use super::limits;
 use super::reply::{Answer, Body, Reply, invalid_endpoint, unauthenticated};
 use super::world::World;
@@ -157,7 +158,8 @@ pub(super) fn is_write(method: &str, path: &str) -> bool {
 pub(super) fn answer(world: &mut World, inbound: &Inbound, now: u64) -> Reply {
     world.settle(now);
     if inbound.path == "/oauth/tokens" && inbound.method == "POST" {
-        return auth::issue(world, &inbound.content_type, &inbound.bytes).unwrap_or_else(|refusal| refusal);
+        let reply = auth::issue(world, &inbound.content_type, &inbound.bytes).unwrap_or_else(|refusal| refusal);
+        return reply.with("Date", http_date(now));
     }
     let reply = api(world, inbound).unwrap_or_else(|refusal| refusal);
     let reply = if world.ignored.is_empty() {
@@ -167,7 +169,7 @@ pub(super) fn answer(world: &mut World, inbound: &Inbound, now: u64) -> Reply {
         let text = format!("Removed restricted keys {:?} from parameters according to whitelist", world.ignored);
         reply.with("X-Zendesk-API-Warn", text)
     };
-    limits::headers(world, reply).with("X-Request-Id", uuid::Uuid::new_v4())
+    limits::headers(world, reply).with("X-Request-Id", uuid::Uuid::new_v4()).with("Date", http_date(now))
 }
 
 fn api(world: &mut World, inbound: &Inbound) -> Answer {

@@ -30,8 +30,19 @@ impl Line {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    fn is_cut(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wire {
+    /// Fails on a cut line, so that the connection is dropped; the peer then sees a reset, not an end.
     fn check(&self) -> io::Result<()> {
-        if self.0.load(Ordering::Relaxed) { Err(io::ErrorKind::ConnectionReset.into()) } else { Ok(()) }
+        if !self.line.is_cut() {
+            return Ok(());
+        }
+        let _ = self.stream.set_zero_linger();
+        Err(io::ErrorKind::ConnectionReset.into())
     }
 }
 
@@ -69,12 +80,12 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.line.check()?;
+        self.check()?;
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.line.check()?;
+        self.check()?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

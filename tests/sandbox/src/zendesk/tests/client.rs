@@ -30,9 +30,9 @@ pub(super) struct Desk {
     pub(super) auth: Option<String>,
 }
 
-/// An account without the one-a-second limit.
+/// An account without the one-a-second limit, whose clock only tests move.
 pub(super) fn relaxed() -> Options {
-    Options { update_limits: Limit::Off, ..Options::default() }
+    Options { update_limits: Limit::Off, frozen_clock: true, ..Options::default() }
 }
 
 pub(super) async fn desk(options: Options) -> Desk {

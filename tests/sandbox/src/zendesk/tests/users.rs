@@ -324,6 +324,7 @@ async fn wrong_paths_bodies_and_types_have_their_errors() {
 async fn the_incremental_export_ends_and_shows_the_deleted() {
     let desk = desk(relaxed()).await;
     let ids = [desk.create(json!({"name": "A"})).await, desk.create(json!({"name": "B"})).await];
+    desk.advance(1);
     desk.call("DELETE", &format!("/users/{}", ids[0]), Value::Null).await;
     assert_eq!(desk.get("/incremental/users/cursor?start_time=1").await.json()["users"], json!([]));
     desk.advance(61);

@@ -52,6 +52,7 @@ async fn the_account_has_one_single_update_a_second() {
     assert_eq!(got.header("zendesk-ratelimit-create-update-user"), Some("total=1; remaining=0; resets=1"));
     let got = desk.put(bob, json!({"notes": "1"})).await;
     assert_eq!((got.status, got.header("retry-after")), (429, Some("1")));
+    desk.running.advance(std::time::Duration::from_millis(900));
     let got = desk.call("POST", "/users/create_or_update", json!({"user": {"name": "C"}})).await;
     assert_eq!(got.status, 429);
     desk.advance(1);

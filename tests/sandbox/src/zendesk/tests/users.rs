@@ -276,6 +276,8 @@ async fn user_fields_are_typed_and_bring_their_tags() {
     let got = desk.put(id, json!({"user_fields": {"text_field": null, "level": "tin", "unknown": 1}})).await;
     assert_eq!(got.json()["user"]["user_fields"]["text_field"], Value::Null);
     assert!(got.json()["user"]["tags"].as_array().unwrap().contains(&json!("tin")));
+    desk.call("DELETE", &format!("/users/{id}/tags"), json!({"tags": ["tin"]})).await;
+    assert_eq!(desk.user(id).await["user_fields"]["level"], Value::Null);
     let got = desk.put(id, json!({"tags": []})).await;
     assert_eq!(got.json()["user"]["user_fields"]["checkbox_field"], false, "a lost tag clears its field");
     assert_eq!(desk.put(id, json!({"user_fields": {"level": "iron"}})).await.status, 422);

@@ -1,0 +1,138 @@
+//! Group memberships (Zendesk API reference, Group memberships; recorded: create, delete).
+
+use super::account::Role;
+use super::call::{Call, as_id};
+use super::clock::iso;
+use super::groups;
+use super::paging;
+use super::reply::{Answer, Reply, created, invalid, invalid_named, not_found, ok};
+use super::world::{Link, World};
+use serde_json::{Map, Value, json};
+
+fn view(world: &World, id: u64) -> Value {
+    let user = world.group_link_holder(id).and_then(|user| world.users.get(&user));
+    let Some((user, link)) = user.and_then(|user| Some((user, user.groups.iter().find(|link| link.id == id)?))) else {
+        return Value::Null;
+    };
+    json!({
+        "url": world.url(&format!("/group_memberships/{id}")),
+        "id": id,
+        "user_id": user.id,
+        "group_id": link.target,
+        "default": link.default,
+        "created_at": iso(link.created_at),
+        "updated_at": iso(link.updated_at),
+    })
+}
+
+fn rows(world: &World, call: &Call, mut ids: Vec<u64>) -> Answer {
+    ids.sort_unstable();
+    paging::list(world, call, "group_memberships", &ids, |id| view(world, id))
+}
+
+pub(super) fn list(world: &mut World, call: &Call) -> Answer {
+    rows(world, call, world.group_link_ids())
+}
+
+pub(super) fn of_user(world: &mut World, call: &Call) -> Answer {
+    rows(world, call, world.user(call.id(0))?.groups.iter().map(|link| link.id).collect())
+}
+
+pub(super) fn of_group(world: &mut World, call: &Call) -> Answer {
+    if !groups::live(world, call.id(0)) {
+        return Err(not_found());
+    }
+    let links = world.users.values().flat_map(|user| &user.groups).filter(|link| link.target == call.id(0));
+    rows(world, call, links.map(|link| link.id).collect())
+}
+
+pub(super) fn show(world: &mut World, call: &Call) -> Answer {
+    world.group_link_holder(call.id(0)).ok_or_else(not_found)?;
+    ok(json!({"group_membership": view(world, call.id(0))}))
+}
+
+pub(super) fn create(world: &mut World, call: &Call) -> Answer {
+    let given = call.object("group_membership")?;
+    answer_created(world, given.clone())
+}
+
+pub(super) fn create_of_user(world: &mut World, call: &Call) -> Answer {
+    let mut given = call.object("group_membership")?.clone();
+    given.insert("user_id".to_owned(), json!(call.id(0)));
+    answer_created(world, given)
+}
+
+fn answer_created(world: &mut World, given: Map<String, Value>) -> Answer {
+    let id = join(world, &given)?;
+    let location = world.url(&format!("/group_memberships/{id}"));
+    created(json!({"group_membership": view(world, id)}), location)
+}
+
+/// Adds an agent to a group.
+pub(super) fn join(world: &mut World, given: &Map<String, Value>) -> Result<u64, Reply> {
+    let id = |key: &str| given.get(key).and_then(as_id).unwrap_or(0);
+    let Ok(user) = world.active_user(id("user_id")) else { return Err(invalid("user_id", "User: is invalid")) };
+    let mut user = user.clone();
+    if user.role == Role::EndUser {
+        return Err(invalid("user_id", "User: must be an agent"));
+    }
+    let group = id("group_id");
+    if !groups::live(world, group) {
+        return Err(invalid("group_id", "Group: is invalid"));
+    }
+    if user.groups.iter().any(|link| link.target == group) {
+        return Err(invalid_named("user_id", "User: has already been taken", "DuplicateValue"));
+    }
+    let default = user.groups.is_empty() || given.get("default") == Some(&Value::Bool(true));
+    if default {
+        user.groups.iter_mut().for_each(|link| link.default = false);
+    }
+    let link = world.link(group, default);
+    let id = link.id;
+    user.groups.push(link);
+    world.put(user);
+    Ok(id)
+}
+
+/// Removes the memberships that `gone` names; another one becomes the default.
+pub(super) fn leave(world: &mut World, user: u64, gone: impl Fn(&Link) -> bool) {
+    let Some(mut user) = world.users.get(&user).cloned() else { return };
+    user.groups.retain(|link| !gone(link));
+    if !user.groups.iter().any(|link| link.default) {
+        user.groups.iter_mut().take(1).for_each(|link| link.default = true);
+    }
+    world.put(user);
+}
+
+/// Deletes a membership by its id.
+pub(super) fn destroy(world: &mut World, id: u64) -> Result<(), Reply> {
+    let user = world.group_link_holder(id).ok_or_else(not_found)?;
+    leave(world, user, |link| link.id == id);
+    Ok(())
+}
+
+pub(super) fn delete(world: &mut World, call: &Call) -> Answer {
+    destroy(world, call.id(0))?;
+    Ok(Reply::empty())
+}
+
+pub(super) fn delete_of_user(world: &mut World, call: &Call) -> Answer {
+    if world.group_link_holder(call.id(1)) != Some(call.id(0)) {
+        return Err(not_found());
+    }
+    destroy(world, call.id(1))?;
+    Ok(Reply::empty())
+}
+
+pub(super) fn make_default(world: &mut World, call: &Call) -> Answer {
+    let mut user = world.active_user(call.id(0))?.clone();
+    if !user.groups.iter().any(|link| link.id == call.id(1)) {
+        return Err(not_found());
+    }
+    for link in &mut user.groups {
+        link.default = link.id == call.id(1);
+        link.updated_at = world.now;
+    }
+    world.put(user);
+    of_user(world, &Call { query: Vec::new(), ..call.clone() })
+}

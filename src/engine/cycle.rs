@@ -50,6 +50,14 @@ pub struct Prepared {
     wholes: BTreeMap<DirectoryName, Whole>,
 }
 
+impl Prepared {
+    /// The server that answered, by directory.
+    pub fn servers(&self) -> BTreeMap<String, String> {
+        let name = |(name, whole): (&DirectoryName, &Whole)| (name.to_string(), whole.read.end().server.name.clone());
+        self.wholes.iter().map(name).collect()
+    }
+}
+
 impl std::fmt::Debug for Whole {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.read.fmt(f)

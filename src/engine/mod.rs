@@ -4,6 +4,7 @@
 //! decided after the plan. The engine knows no LDAP, no HTTP, no file.
 
 mod apply;
+pub mod command;
 mod conclude;
 mod cycle;
 mod gather;
@@ -11,6 +12,7 @@ pub mod holds;
 pub mod ports;
 mod propose;
 mod recover;
+pub mod view;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,217 @@
+//! What a person can ask of the engine: one closed enum, carried out here whoever transports it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::id::CycleId;
+
+use super::holds::HoldFault;
+use super::ports::{Clock, Completeness, CycleSummary, HoldState, Ledger, Progress};
+use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
+use super::{Abort, CycleOrder, Ending, Engine, Ports, Stop};
+
+/// What a person can ask.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Run a cycle now; for one person only, if named.
+    Cycle {
+        /// By mail, name or immutable id.
+        user: Option<String>,
+    },
+    /// Show what a cycle would do, and change nothing.
+    Plan {
+        /// One app only.
+        app: Option<String>,
+        /// One person only.
+        user: Option<String>,
+    },
+    /// Tell how the service is.
+    Status,
+    /// List what waits.
+    Holds,
+    /// Let what waits go on.
+    Approve {
+        /// The hold's id, or its beginning.
+        id: String,
+        /// One person's part only.
+        user: Option<String>,
+        /// How many changes the person saw.
+        count: Option<usize>,
+    },
+    /// Decide against what waits.
+    Reject {
+        /// The hold's id, or its beginning.
+        id: String,
+    },
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// A cycle ended.
+    Cycle {
+        /// The exit code.
+        code: u8,
+        /// The cycle.
+        cycle: CycleView,
+    },
+    /// A plan.
+    Plan {
+        /// The exit code, but for what there is to do.
+        code: u8,
+        /// The plan.
+        plan: Box<PlanView>,
+    },
+    /// How the service is.
+    Status(Box<StatusView>),
+    /// What waits.
+    Holds(Vec<HoldView>),
+    /// A decision was recorded.
+    Decided {
+        /// The hold.
+        id: String,
+        /// How many changes it was about.
+        changes: usize,
+    },
+    /// It can't be done.
+    Refused {
+        /// The exit code.
+        code: u8,
+        /// Why, and what to do.
+        fault: FaultView,
+    },
+}
+
+impl Reply {
+    /// A refusal.
+    pub fn refused(code: u8, kind: &str, message: impl ToString, hint: &str) -> Self {
+        let fault = FaultView { kind: kind.to_owned(), message: message.to_string(), hint: hint.to_owned() };
+        Self::Refused { code, fault }
+    }
+
+    /// The exit code of a command that got this answer.
+    pub const fn code(&self) -> u8 {
+        match self {
+            Self::Cycle { code, .. } | Self::Plan { code, .. } | Self::Refused { code, .. } => *code,
+            Self::Status(_) | Self::Holds(_) | Self::Decided { .. } => 0,
+        }
+    }
+}
+
+impl From<Abort> for Reply {
+    fn from(abort: Abort) -> Self {
+        let hint = match &abort {
+            Abort::Ledger(_) => "see that nothing else uses the state directory and that its disk is well",
+            Abort::Report(_) => {
+                "free space for the report or correct its permissions; nothing is done that can't be told"
+            }
+        };
+        Self::refused(Ending::Storage.code(), "storage", abort, hint)
+    }
+}
+
+impl From<HoldFault> for Reply {
+    fn from(fault: HoldFault) -> Self {
+        Self::refused(2, "holds", fault, "`zendesk-dirsync holds list` shows what waits")
+    }
+}
+
+impl<P: Ports> Engine<P> {
+    /// Carries a command out. `actor` is who the report will name.
+    pub async fn carry_out(&mut self, command: Command, actor: &str, stop: Stop, progress: &mut dyn Progress) -> Reply {
+        let carried = match command {
+            Command::Cycle { user } => self.run_cycle(actor, user, stop, progress).await,
+            Command::Plan { app, user } => self.show_plan(app.as_deref(), user.as_deref(), progress).await,
+            Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
+            Command::Holds => self.list_holds(),
+            Command::Approve { id, user, count } => self
+                .approve(&id, user.as_deref(), count, actor)
+                .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
+            Command::Reject { id } => {
+                self.reject(&id, actor).map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes))))
+            }
+        };
+        carried.unwrap_or_else(Reply::from)
+    }
+
+    async fn run_cycle(
+        &mut self,
+        actor: &str,
+        only: Option<String>,
+        stop: Stop,
+        progress: &mut dyn Progress,
+    ) -> Result<Reply, Abort> {
+        let order = CycleOrder { actor: actor.to_owned(), only, stop };
+        let report = self.cycle(order, progress).await?;
+        Ok(Reply::Cycle { code: report.ending.code(), cycle: CycleView::from(&report.summary) })
+    }
+
+    async fn show_plan(
+        &mut self,
+        app: Option<&str>,
+        user: Option<&str>,
+        progress: &mut dyn Progress,
+    ) -> Result<Reply, Abort> {
+        if let Some(app) = app.filter(|app| !self.apps.iter().any(|one| one.rules.app.as_str() == *app)) {
+            let names: Vec<&str> = self.apps.iter().map(|one| one.rules.app.as_str()).collect();
+            let message = format!("no app is named {app:?}; the configuration has {}", names.join(", "));
+            return Ok(Reply::refused(2, "no_such_app", message, "use one of these names"));
+        }
+        let cycle = CycleId::at(self.clock.now());
+        let prepared = self.prepare(cycle, user, &std::collections::BTreeMap::new(), progress).await?;
+        let unanswered = prepared.apps.iter().any(|part| part.result.is_err());
+        let held =
+            prepared.apps.iter().any(|part| part.result.as_ref().is_ok_and(|(_, review)| !review.held.is_empty()));
+        let ending = match (prepared.faults.is_empty(), unanswered, held) {
+            (false, _, _) => Ending::Directory,
+            (true, true, _) => Ending::Zendesk,
+            (true, false, true) => Ending::Held,
+            (true, false, false) => Ending::Done,
+        };
+        Ok(Reply::Plan { code: ending.code(), plan: Box::new(PlanView::of(&prepared, app)) })
+    }
+
+    fn list_holds(&self) -> Result<Reply, Abort> {
+        Ok(Reply::Holds(self.ledger.holds()?.iter().map(HoldView::from).collect()))
+    }
+
+    /// How the service is, as far as the store knows.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub fn status(&self) -> Result<StatusView, Abort> {
+        let cycles = self.ledger.last_cycles(1_000)?;
+        let complete = |cycle: &&CycleSummary| cycle.complete == Completeness::Complete;
+        let last_complete = cycles.iter().find(complete);
+        let holds = self.ledger.holds()?;
+        let waiting: Vec<_> = holds.iter().filter(|hold| hold.state == HoldState::Waiting).collect();
+        let mut accounts = std::collections::BTreeMap::new();
+        for app in &self.apps {
+            accounts.insert(app.rules.app.to_string(), self.ledger.app_standing(&app.rules.app)?.population);
+        }
+        let now = self.clock.now();
+        Ok(StatusView {
+            daemon: None,
+            next: None,
+            last: cycles.first().map(CycleView::from),
+            last_complete: last_complete.map(CycleView::from),
+            read_age_s: last_complete.map(|cycle| (now - cycle.ended).num_seconds()),
+            held: waiting.iter().map(|hold| hold.changes.len()).sum(),
+            held_since: waiting
+                .iter()
+                .map(|hold| hold.since)
+                .min()
+                .map(|since| since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
+            accounts,
+            reload: None,
+        })
+    }
+}
+
+fn decided(answer: Result<(String, usize), HoldFault>) -> Reply {
+    match answer {
+        Ok((id, changes)) => Reply::Decided { id, changes },
+        Err(fault) => fault.into(),
+    }
+}

@@ -1,0 +1,435 @@
+//! What people and programs are shown: plans, holds and the state of the service, as JSON and as Rust values.
+//!
+//! These are the formats of the command line and the control socket. They are made from the engine's own values and
+//! nothing is read back from them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::brake::Hold;
+use crate::domain::change::{Action, Change, FieldValue};
+use crate::domain::id::{Digest, Digester};
+
+use super::cycle::{AppPlan, Prepared};
+use super::ports::{CycleSummary, HoldRecord, HoldState};
+
+/// A plan over all apps, format 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanView {
+    /// The format's version.
+    pub format: u8,
+    /// The digest over every change, in order.
+    pub digest: String,
+    /// From what it was made.
+    pub based_on: BasisView,
+    /// The changes, in order.
+    pub changes: Vec<ChangeView>,
+    /// People who can't be mapped.
+    pub rejected: Vec<RejectedView>,
+    /// People who need a person's word.
+    pub conflicts: Vec<ConflictView>,
+    /// Removals that wait for a second complete read.
+    pub waiting: Vec<WaitingView>,
+    /// Holds that name no change: groups that are missing.
+    pub notices: Vec<String>,
+    /// Directories that weren't read in full and apps that couldn't be asked, by name.
+    pub faults: BTreeMap<String, FaultView>,
+    /// How many changes of each action, of how many managed accounts.
+    pub counts: BTreeMap<String, CountView>,
+}
+
+/// From what a plan was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BasisView {
+    /// The store's serial.
+    pub store: u64,
+    /// The digest of the rules of all apps.
+    pub config: String,
+    /// The server that answered, by directory.
+    pub directories: BTreeMap<String, String>,
+    /// The digest of the rules, by app.
+    pub apps: BTreeMap<String, String>,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeView {
+    /// Its digest.
+    pub digest: String,
+    /// The app.
+    pub app: String,
+    /// What is done.
+    pub action: String,
+    /// To whom, by mail.
+    pub user: String,
+    /// By name.
+    pub name: String,
+    /// The immutable id.
+    pub directory_id: String,
+    /// The account.
+    pub zendesk_id: Option<u64>,
+    /// Why.
+    pub cause: CauseView,
+    /// What changes.
+    pub changes: Vec<FieldView>,
+    /// Why it waits, if it does.
+    pub held: Option<HeldView>,
+}
+
+/// Why a change is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CauseView {
+    /// The code.
+    pub code: String,
+    /// The ways through groups.
+    pub groups: Vec<String>,
+    /// What shows it.
+    pub evidence: Option<String>,
+}
+
+/// A field with its value before and after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldView {
+    /// The field.
+    pub field: String,
+    /// Before.
+    pub before: serde_json::Value,
+    /// After.
+    pub after: serde_json::Value,
+}
+
+/// Why a change waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldView {
+    /// The hold's id.
+    pub id: String,
+    /// The limit or guard that holds it.
+    pub limit: String,
+}
+
+/// A person who can't be mapped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedView {
+    /// The app.
+    pub app: String,
+    /// The immutable id.
+    pub directory_id: String,
+    /// The mail, or the name, if known.
+    pub user: Option<String>,
+    /// Which field.
+    pub field: String,
+    /// Why.
+    pub why: String,
+}
+
+/// A person who needs a person's word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConflictView {
+    /// The app.
+    pub app: String,
+    /// The immutable id.
+    pub directory_id: String,
+    /// The wanted mail.
+    pub user: String,
+    /// The account in the way.
+    pub zendesk_id: Option<u64>,
+    /// Why.
+    pub why: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// A removal that waits for more evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingView {
+    /// The app.
+    pub app: String,
+    /// The immutable id.
+    pub directory_id: String,
+    /// The mail.
+    pub user: String,
+    /// What was seen so far.
+    pub why: String,
+}
+
+/// What went wrong, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultView {
+    /// A stable short name.
+    pub kind: String,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl From<&crate::domain::outcome::Problem> for FaultView {
+    fn from(problem: &crate::domain::outcome::Problem) -> Self {
+        Self { kind: problem.kind.to_owned(), message: problem.message.clone(), hint: problem.hint.clone() }
+    }
+}
+
+/// A count with its whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountView {
+    /// How many.
+    pub n: usize,
+    /// Of how many managed active accounts.
+    pub of: usize,
+}
+
+/// A hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldView {
+    /// The id; the first eight digits are enough for a command.
+    pub id: String,
+    /// The app.
+    pub app: String,
+    /// The reason's code.
+    pub code: String,
+    /// The reason.
+    pub reason: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// `waiting`, `approved` or `rejected`.
+    pub state: String,
+    /// Who approved or rejected it, and how many changes an approval lets go on.
+    pub decided: Option<String>,
+    /// What waits.
+    pub changes: Vec<HeldChangeView>,
+}
+
+/// One change that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldChangeView {
+    /// What is done.
+    pub action: String,
+    /// To whom, by mail.
+    pub user: String,
+    /// By name.
+    pub name: String,
+    /// The immutable id.
+    pub directory_id: String,
+    /// The account.
+    pub zendesk_id: Option<u64>,
+    /// The cause's code.
+    pub cause: String,
+    /// The ways through groups and the evidence.
+    pub why: Vec<String>,
+    /// `field: before → after`.
+    pub fields: Vec<String>,
+}
+
+/// How the service is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct StatusView {
+    /// `idle`, or what is being done; none without a daemon.
+    pub daemon: Option<String>,
+    /// The next run, RFC 3339.
+    pub next: Option<String>,
+    /// The last cycle.
+    pub last: Option<CycleView>,
+    /// The last cycle that read every directory in full.
+    pub last_complete: Option<CycleView>,
+    /// How long ago that was, in seconds.
+    pub read_age_s: Option<i64>,
+    /// Changes that wait for a person.
+    pub held: usize,
+    /// Since when the oldest of them waits, RFC 3339.
+    pub held_since: Option<String>,
+    /// Managed active accounts, by app.
+    pub accounts: BTreeMap<String, usize>,
+    /// What the last reload of the configuration said, if it was refused.
+    pub reload: Option<String>,
+}
+
+/// A cycle that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CycleView {
+    /// Its name.
+    pub cycle: String,
+    /// When it ended, RFC 3339.
+    pub ended: String,
+    /// Its exit code.
+    pub code: u8,
+    /// One line.
+    pub text: String,
+}
+
+impl From<&CycleSummary> for CycleView {
+    fn from(summary: &CycleSummary) -> Self {
+        Self {
+            cycle: summary.cycle.to_string(),
+            ended: summary.ended.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            code: summary.code,
+            text: summary.text.clone(),
+        }
+    }
+}
+
+/// A value as JSON: a text, a flag, a list, or null.
+pub fn json(value: &FieldValue) -> serde_json::Value {
+    match value {
+        FieldValue::None => serde_json::Value::Null,
+        FieldValue::Text(text) => text.as_str().into(),
+        FieldValue::Flag(flag) => (*flag).into(),
+        FieldValue::Set(names) => names.iter().map(String::as_str).collect::<Vec<_>>().into(),
+    }
+}
+
+impl From<&HoldRecord> for HoldView {
+    fn from(record: &HoldRecord) -> Self {
+        let (state, decided) = match &record.state {
+            HoldState::Waiting => ("waiting", None),
+            HoldState::Approved { by, digests, .. } => {
+                ("approved", Some(format!("{by} let {} of {} changes go on", digests.len(), record.changes.len())))
+            }
+            HoldState::Rejected { by, .. } => ("rejected", Some(format!("{by} decided against it"))),
+        };
+        let change = |held: &super::ports::HeldChange| HeldChangeView {
+            action: held.action.to_string(),
+            user: held.user.clone(),
+            name: held.name.clone(),
+            directory_id: held.person.entry.to_string(),
+            zendesk_id: held.account.map(|id| id.0),
+            cause: held.cause.clone(),
+            why: held.why.clone(),
+            fields: held.fields.clone(),
+        };
+        Self {
+            id: record.id.to_string(),
+            app: record.app.to_string(),
+            code: record.code.clone(),
+            reason: record.reason.clone(),
+            since: record.since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            state: state.to_owned(),
+            decided,
+            changes: record.changes.iter().map(change).collect(),
+        }
+    }
+}
+
+fn change_view(change: &Change, held: &BTreeMap<Digest, HeldView>) -> ChangeView {
+    let digest = change.digest();
+    ChangeView {
+        digest: digest.to_string(),
+        app: change.app.to_string(),
+        action: change.action.to_string(),
+        user: change.email.to_string(),
+        name: change.name.clone(),
+        directory_id: change.person.entry.to_string(),
+        zendesk_id: change.account.map(|id| id.0),
+        cause: CauseView {
+            code: change.cause.code.as_str().to_owned(),
+            groups: change.cause.groups.clone(),
+            evidence: change.cause.evidence.clone(),
+        },
+        changes: change
+            .fields
+            .iter()
+            .map(|f| FieldView { field: f.field.to_owned(), before: json(&f.before), after: json(&f.after) })
+            .collect(),
+        held: held.get(&digest).cloned(),
+    }
+}
+
+fn held_views(holds: &[Hold]) -> BTreeMap<Digest, HeldView> {
+    let mut views = BTreeMap::new();
+    for hold in holds {
+        let view = HeldView { id: hold.id().to_string(), limit: hold.reason.code().to_owned() };
+        views.extend(hold.changes.iter().map(|change| (change.digest(), view.clone())));
+    }
+    views
+}
+
+impl PlanView {
+    /// The view of what was prepared; of one app only, if named.
+    pub fn of(prepared: &Prepared, app: Option<&str>) -> Self {
+        let mut view = Self {
+            format: 1,
+            digest: String::new(),
+            based_on: BasisView {
+                store: 0,
+                config: String::new(),
+                directories: prepared.servers(),
+                apps: BTreeMap::new(),
+            },
+            changes: Vec::new(),
+            rejected: Vec::new(),
+            conflicts: Vec::new(),
+            waiting: Vec::new(),
+            notices: Vec::new(),
+            faults: BTreeMap::new(),
+            counts: BTreeMap::new(),
+        };
+        for (name, fault) in &prepared.faults {
+            view.faults.insert(name.to_string(), FaultView::from(&fault.problem()));
+        }
+        for part in prepared.apps.iter().filter(|part| app.is_none_or(|app| part.app.as_str() == app)) {
+            view.add(part);
+        }
+        let mut digest = Digester::new("plans 1");
+        for change in &view.changes {
+            digest.text(&change.digest);
+        }
+        view.digest = digest.finish().to_string();
+        let mut config = Digester::new("configuration 1");
+        for (app, rules) in &view.based_on.apps {
+            config.text(app).text(rules);
+        }
+        view.based_on.config = config.finish().to_string();
+        view
+    }
+
+    fn add(&mut self, part: &AppPlan) {
+        let app = part.app.to_string();
+        let (plan, review) = match &part.result {
+            Ok(pair) => pair,
+            Err(problem) => {
+                self.faults.insert(app, FaultView::from(problem));
+                return;
+            }
+        };
+        self.based_on.store = plan.based_on.store;
+        self.based_on.apps.insert(app.clone(), plan.based_on.rules.to_string());
+        let held = held_views(&review.held);
+        self.changes.extend(plan.changes.iter().map(|change| change_view(change, &held)));
+        self.rejected.extend(plan.rejected.iter().map(|one| RejectedView {
+            app: app.clone(),
+            directory_id: one.person.entry.to_string(),
+            user: one.user.as_ref().map(ToString::to_string).or_else(|| one.name.clone()),
+            field: one.why.field.clone(),
+            why: one.why.why.clone(),
+        }));
+        self.conflicts.extend(plan.conflicts.iter().map(|one| ConflictView {
+            app: app.clone(),
+            directory_id: one.person.entry.to_string(),
+            user: one.user.to_string(),
+            zendesk_id: one.account.map(|id| id.0),
+            why: one.why.to_string(),
+            hint: one.why.hint().to_owned(),
+        }));
+        self.waiting.extend(plan.waiting.iter().map(|one| WaitingView {
+            app: app.clone(),
+            directory_id: one.known.person.entry.to_string(),
+            user: one.known.written.email.to_string(),
+            why: one.departure.to_string(),
+        }));
+        let bare = review.held.iter().filter(|hold| hold.changes.is_empty());
+        self.notices.extend(bare.map(|hold| format!("{app}: {}", hold.reason)));
+        let off = plan.switched_off.iter().filter(|(_, n)| **n > 0);
+        self.notices.extend(off.map(|(action, n)| format!("{app}: {n} {action} left out, as the configuration says")));
+        let actions: BTreeSet<Action> = plan.changes.iter().map(|change| change.action).collect();
+        for action in actions {
+            let count = self.counts.entry(action.to_string()).or_insert(CountView { n: 0, of: 0 });
+            count.n += plan.count(action);
+            count.of += plan.population;
+        }
+    }
+
+    /// Whether there is nothing to do and nothing went wrong.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.faults.is_empty()
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests over the wire, with ldap3 as the client.

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use ldap3::controls::{Control, MakeCritical as _, PagedResults, RawControl};
-use ldap3::{Ldap, LdapConnAsync, LdapResult, Mod, ResultEntry, Scope, SearchEntry};
+use ldap3::{Ldap, LdapConnAsync, LdapResult, Mod, Scope, SearchEntry};
 
 use super::{Kind, Options, Running, start};
 
@@ -86,10 +86,16 @@ impl Found {
 }
 
 async fn search(ldap: &mut Ldap, base: &str, scope: Scope, filter: &str, attributes: &[&str]) -> Found {
-    let answer = ldap.search(base, scope, filter, attributes.to_vec()).await.unwrap();
-    let ldap3::SearchResult(all, result) = answer;
-    let references = all.iter().filter(|entry: &&ResultEntry| entry.is_ref()).count();
-    let entries = all.into_iter().filter(|entry| !entry.is_ref()).map(SearchEntry::construct).collect();
+    let mut stream = ldap.streaming_search(base, scope, filter, attributes.to_vec()).await.unwrap();
+    let (mut entries, mut references) = (Vec::new(), 0);
+    while let Some(entry) = stream.next().await.unwrap() {
+        if entry.is_ref() {
+            references += 1;
+        } else {
+            entries.push(SearchEntry::construct(entry));
+        }
+    }
+    let result = stream.finish().await;
     Found { entries, references, result }
 }
 

@@ -42,7 +42,7 @@ async fn modifications_are_checked_and_all_or_nothing() {
     for (change, code) in [
         (Mod::Add("mail", one("ANN@example.org")), 20),
         (Mod::Delete("mail", one("other@example.org")), 16),
-        (Mod::Delete("title", HashSet::new()), 16),
+        (Mod::Delete("description", HashSet::new()), 16),
         (Mod::Add("displayName", HashSet::from(["a", "b"])), 19),
         (Mod::Delete("uid", HashSet::new()), 67),
         (Mod::Delete("sn", HashSet::new()), 65),

@@ -10,6 +10,7 @@ mod delete;
 mod dn;
 mod faults;
 mod filter;
+mod identity;
 mod ldif;
 mod load;
 mod matching;

@@ -32,6 +32,20 @@ pub(super) fn base_name(name: &str) -> String {
     short.to_owned()
 }
 
+/// The short name in lower case, with options: the key under which values are stored.
+pub(super) fn stored_name(name: &str) -> String {
+    let base = base_name(name);
+    match name.split_once(';') {
+        Some((_, options)) => format!("{base};{}", options.to_ascii_lowercase()),
+        None => base,
+    }
+}
+
+/// A stored name without its options.
+pub(super) fn without_options(stored: &str) -> &str {
+    stored.split(';').next().unwrap_or_default()
+}
+
 /// The syntax of an attribute, by its name in lower case.
 pub(super) fn syntax(lower: &str, kind: Kind) -> Syntax {
     match lower {

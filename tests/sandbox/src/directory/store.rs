@@ -92,7 +92,7 @@ pub struct Change {
     pub id: String,
     /// What was done.
     pub kind: ChangeKind,
-    /// The attributes that were written, in lower case.
+    /// The attributes that were written, in lower case; none for an entry of the first LDIF.
     pub attributes: Vec<String>,
 }
 

@@ -81,7 +81,7 @@ impl Selection {
                 "+" => selection.operational = !is_ad,
                 "1.1" => {}
                 _ => {
-                    let full = name.to_ascii_lowercase();
+                    let full = schema::stored_name(name);
                     let range = full.split(';').find_map(|option| option.strip_prefix("range=")).and_then(range);
                     selection.named.push(Named { lower: schema::base_name(name), full, range });
                 }
@@ -183,17 +183,20 @@ impl Store {
         let mut shown: Attributes = Vec::new();
         let visible = |lower: &str| !rights.hides_attribute(self, who, entry, lower);
         for attribute in &entry.attributes {
-            let lower = schema::base_name(&attribute.lower);
+            let lower = schema::without_options(&attribute.lower);
             let named = wanted.named.iter().find(|named| named.full == attribute.lower || named.lower == lower);
-            let operational = schema::operational(&lower, self.kind);
+            let operational = schema::operational(lower, self.kind);
             let by_group = if operational { wanted.operational } else { wanted.all };
-            if (by_group || named.is_some()) && visible(&lower) && !attribute.values.is_empty() {
-                self.push(&mut shown, wanted, named, &attribute.name, &lower, Cow::Borrowed(&attribute.values));
+            if (by_group || named.is_some()) && !attribute.values.is_empty() && visible(lower) {
+                self.push(&mut shown, wanted, named, &attribute.name, lower, Cow::Borrowed(&attribute.values));
             }
         }
         for name in self.computed_names() {
+            let named = wanted.named.iter().find(|named| named.lower.eq_ignore_ascii_case(name));
+            if named.is_none() && !wanted.all && !wanted.operational {
+                continue;
+            }
             let lower = name.to_ascii_lowercase();
-            let named = wanted.named.iter().find(|named| named.lower == lower);
             let by_group = if schema::operational(&lower, self.kind) { wanted.operational } else { wanted.all };
             if !(by_group || named.is_some()) || !visible(&lower) || (lower == "tokengroups" && !wanted.base_scope) {
                 continue;

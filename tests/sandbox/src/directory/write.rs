@@ -81,7 +81,7 @@ impl Store {
     pub(super) fn checked(&self, attributes: Attributes) -> Result<Vec<Attribute>, Outcome> {
         let mut checked: Vec<Attribute> = Vec::new();
         for (name, values) in attributes {
-            let lower = name.to_ascii_lowercase();
+            let lower = schema::stored_name(&name);
             let base = schema::base_name(&name);
             let stored = values.iter().map(|value| self.stored_form(&base, value)).collect::<Result<Vec<_>, _>>()?;
             let at = checked.iter().position(|attribute| attribute.lower == lower);
@@ -216,7 +216,8 @@ impl Store {
         attributes: Vec<Attribute>,
         loading: bool,
     ) -> Id {
-        let names = attributes.iter().map(|attribute| attribute.lower.clone()).collect();
+        // What was loaded has all of its attributes new; a list for each would only take memory.
+        let names = if loading { Vec::new() } else { attributes.iter().map(|new| new.lower.clone()).collect() };
         let stamp = self.stamp(loading);
         let id = self.insert(dn, parent, uuid, attributes, stamp).unwrap_or_default();
         self.note(id, ChangeKind::Add, names);
@@ -260,7 +261,7 @@ impl Store {
 
     /// Sets an attribute without any check; no values removes it.
     pub(super) fn put(&mut self, id: Id, name: &str, values: Vec<Vec<u8>>) {
-        let lower = name.to_ascii_lowercase();
+        let lower = schema::stored_name(name);
         let Some(entry) = self.entries.get_mut(&id) else { return };
         let at = entry.attributes.iter().position(|attribute| attribute.lower == lower);
         let old = at.map(|at| entry.attributes.swap_remove(at).values).unwrap_or_default();
@@ -281,7 +282,7 @@ impl Store {
         let Some(entry) = self.entries.get(&id) else { return Err(refuse(code::NO_SUCH_OBJECT, "")) };
         let mut draft: HashMap<String, Attribute> = HashMap::new();
         for change in changes {
-            let lower = change.name.to_ascii_lowercase();
+            let lower = schema::stored_name(&change.name);
             if schema::server_owned(&schema::base_name(&lower), self.kind) {
                 let message = format!("{}: no user modification allowed", change.name);
                 return Err(refuse(code::CONSTRAINT, message));

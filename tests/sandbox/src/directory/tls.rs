@@ -31,8 +31,15 @@ fn certify(extra: IpAddr) -> Result<(String, ServerConfig), Box<dyn std::error::
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?)?;
 
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-    let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
+    let mut names = vec!["localhost".to_owned()];
+    // libldap checks "localhost" against the machine's own name (seen with ldapsearch 2.5).
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
+    if !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')) {
+        names.push(host);
+    }
+    let mut params = CertificateParams::new(names)?;
     params.distinguished_name.push(DnType::CommonName, "localhost");
+    params.insert_extended_key_usage(rcgen::ExtendedKeyUsagePurpose::ServerAuth);
     let mut addresses = vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
     if !addresses.contains(&extra) && !extra.is_unspecified() {
         addresses.push(extra);

@@ -41,6 +41,71 @@ pub(super) fn stored_name(name: &str) -> String {
     }
 }
 
+/// Names as the servers' schemas spell them, whatever the client wrote.
+const SPELLED: &[&str] = &[
+    "accountExpires",
+    "c",
+    "cn",
+    "company",
+    "dc",
+    "department",
+    "description",
+    "displayName",
+    "employeeID",
+    "employeeNumber",
+    "employeeType",
+    "gidNumber",
+    "givenName",
+    "groupType",
+    "homeDirectory",
+    "isDeleted",
+    "jpegPhoto",
+    "l",
+    "lastKnownParent",
+    "lockoutTime",
+    "loginShell",
+    "mS-DS-ConsistencyGuid",
+    "mail",
+    "managedBy",
+    "manager",
+    "member",
+    "memberUid",
+    "mobile",
+    "o",
+    "objectClass",
+    "objectSid",
+    "ou",
+    "owner",
+    "physicalDeliveryOfficeName",
+    "postalCode",
+    "preferredLanguage",
+    "primaryGroupID",
+    "proxyAddresses",
+    "pwdAccountLockedTime",
+    "pwdLastSet",
+    "sAMAccountName",
+    "sAMAccountType",
+    "shadowExpire",
+    "sn",
+    "st",
+    "telephoneNumber",
+    "thumbnailPhoto",
+    "title",
+    "uid",
+    "uidNumber",
+    "uniqueMember",
+    "userAccountControl",
+    "userPassword",
+    "userPrincipalName",
+];
+
+/// How the server spells an attribute; unknown names stay as they were written.
+pub(super) fn spelled(name: &str) -> String {
+    let stored = stored_name(name);
+    let known = SPELLED.iter().find(|known| known.eq_ignore_ascii_case(&stored));
+    known.map_or_else(|| name.to_owned(), |known| (*known).to_owned())
+}
+
 /// A stored name without its options.
 pub(super) fn without_options(stored: &str) -> &str {
     stored.split(';').next().unwrap_or_default()

@@ -86,7 +86,7 @@ impl Store {
             let stored = values.iter().map(|value| self.stored_form(&base, value)).collect::<Result<Vec<_>, _>>()?;
             let at = checked.iter().position(|attribute| attribute.lower == lower);
             let at = at.unwrap_or_else(|| {
-                checked.push(Attribute { name, lower, values: Vec::new() });
+                checked.push(Attribute { name: schema::spelled(&name), lower, values: Vec::new() });
                 checked.len() - 1
             });
             checked[at].values.extend(stored);
@@ -152,7 +152,11 @@ impl Store {
             match found {
                 Some(at) => attributes[at].values.push(ava.value.clone()),
                 None => {
-                    attributes.push(Attribute { name: ava.name.clone(), lower, values: vec![ava.value.clone()] });
+                    attributes.push(Attribute {
+                        name: schema::spelled(&ava.name),
+                        lower,
+                        values: vec![ava.value.clone()],
+                    });
                 }
             }
         }
@@ -266,7 +270,11 @@ impl Store {
         let at = entry.attributes.iter().position(|attribute| attribute.lower == lower);
         let old = at.map(|at| entry.attributes.swap_remove(at).values).unwrap_or_default();
         if !values.is_empty() {
-            entry.attributes.push(Attribute { name: name.to_owned(), lower: lower.clone(), values: values.clone() });
+            entry.attributes.push(Attribute {
+                name: schema::spelled(name),
+                lower: lower.clone(),
+                values: values.clone(),
+            });
         }
         for value in &old {
             self.index_remove(&lower, value, id);

@@ -79,6 +79,7 @@ async fn entries_have_the_domains_attributes() {
     assert_eq!(guid.len(), 16);
     assert_eq!(bytes(&ann, "objectSid").len(), 28);
     assert_eq!(ann.attrs["primaryGroupID"], ["513"]);
+    assert_eq!(ann.attrs["cn"], ["ann"], "the schema's spelling, though the name says CN");
     assert_eq!(ann.attrs["memberOf"], [format!("CN=Staff,ou=groups,{BASE}")]);
     assert_eq!(ann.attrs["whenChanged"], ["20260101000000.0Z"]);
     assert!(!ann.attrs.contains_key("msDS-User-Account-Control-Computed"), "constructed: only by name");

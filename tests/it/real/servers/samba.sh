@@ -7,7 +7,7 @@
 # DIR       made, or emptied if an earlier run left it
 # ADDRESS   of 127.0.0.0/8, or "auto" for one that no other run of this script has.
 #           Samba has no setting for the ports (389, 636, 3268, 3269), so servers
-#           are told apart by address, and it takes root to bind them.
+#           are told apart by address, and it takes root (or sudo) to bind them.
 # LDIF      loaded before the start, straight into the database (additions, or
 #           changes if the file has a changetype). After --online: over LDAP.
 #
@@ -32,6 +32,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly TEMPLATE_FORMAT=1
 
 realm=AD.EXAMPLE.ORG strong_auth=no
+arguments=("$@")
 while [[ ${1:-} == --* ]]; do
     case $1 in
         --foreground) foreground=1; shift ;;
@@ -49,7 +50,12 @@ dns=${realm,,}
 base=DC=${dns//./,DC=}
 workgroup=${realm%%.*}
 
-((EUID == 0)) || cannot "needs root, for ports below 1024"
+if ((EUID != 0)); then
+    sudo -n true 2>/dev/null || cannot "needs root, for ports below 1024"
+    tell=()
+    if [[ -n ${SAMBA_TEMPLATE+set} ]]; then tell=("SAMBA_TEMPLATE=$SAMBA_TEMPLATE"); fi
+    exec sudo -n env "${tell[@]}" "$here/samba.sh" "${arguments[@]}"
+fi
 need samba samba
 need samba-tool samba-common-bin
 need ldbadd ldb-tools
@@ -102,6 +108,11 @@ read only = no
 CONF
 }
 
+# give_back PATH...: to the user who came through sudo, who must be able to remove it.
+give_back() {
+    [[ -z ${SUDO_UID:-} ]] || chown -R -- "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" "$@"
+}
+
 # value_of ATTRIBUTE: from ldbsearch output, folded lines joined.
 value_of() {
     sed -e ':a' -e 'N' -e '$!ba' -e 's/\n //g' | sed -n "s/^$1: //p"
@@ -145,7 +156,10 @@ provision_or_fail() {
 fill_template() {
     local want
     want="format $TEMPLATE_FORMAT, $(samba --version), $realm"
-    mkdir -p -- "$(dirname "$1")"
+    if [[ ! -d $(dirname "$1") ]]; then
+        mkdir -p -- "$(dirname "$1")"
+        give_back "$(dirname "$1")"
+    fi
     exec {lock}>"$1.lock"
     flock "$lock"
     if [[ "$(cat -- "$1/complete" 2>/dev/null)" != "$want" ]]; then
@@ -155,8 +169,9 @@ fill_template() {
         : >"$1/$MARK"
         provision_or_fail "$1"
         printf '%s\n' "$want" >"$1/complete"
+        give_back "$1" "$1.lock"
     fi
-    cp -a --sparse=always -- "$1/." "$dir/"
+    cp -a --no-preserve=ownership --sparse=always -- "$1/." "$dir/"
     exec {lock}>&-
     rm -f -- "$dir/complete"
 }
@@ -165,6 +180,7 @@ claim_dir "$1"
 shift 2
 sort_ldif "$@"
 from_here_on_clean_up
+trap 'end_server; give_back "$dir"' EXIT
 template=${SAMBA_TEMPLATE-$here/../.cache/samba}
 if [[ -n $template ]]; then
     fill_template "$(realpath -m -- "$template")"

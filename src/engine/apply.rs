@@ -89,7 +89,7 @@ impl<P: Ports> Engine<P> {
                 let why = "no agent seat was left for an earlier person in this cycle";
                 Some(Problem::new("seats_short", why, "free a seat or buy one; the next cycle tries again"))
             } else {
-                self.unconfirmed(&change, run).await
+                self.unconfirmed(&change, run.now).await
             };
             let applied = if let Some(problem) = skip {
                 let outcome = Outcome::NotAttempted(problem);
@@ -120,7 +120,7 @@ impl<P: Ports> Engine<P> {
     }
 
     /// Looks a departed person up once more; answers why the removal isn't confirmed, if it isn't.
-    async fn unconfirmed(&mut self, change: &Change, run: &Run<'_>) -> Option<Problem> {
+    async fn unconfirmed(&mut self, change: &Change, now: DateTime<Utc>) -> Option<Problem> {
         if change.confirm == Confirm::No {
             return None;
         }
@@ -137,7 +137,7 @@ impl<P: Ports> Engine<P> {
             }
         };
         let hint = "nothing was written; the next cycle looks again";
-        let presence = match directory.look_up(change.person.entry, &known.dn, &known.through, run.now).await {
+        let presence = match directory.look_up(change.person.entry, &known.dn, &known.through, now).await {
             Ok(presence) => presence,
             Err(fault) => return Some(Problem::new("not_confirmed", fault, hint)),
         };

@@ -120,26 +120,27 @@ impl<P: Ports> Engine<P> {
     ) -> Result<CompleteRead, GatherFault> {
         let Self { directories, apps, ledger, .. } = self;
         let directory = &mut directories[at];
-        let name = directory.name().clone();
+        let name = &directory.name().clone();
         let mut traces = Vec::new();
         for app in apps.iter() {
-            let known = ledger.traces(&app.rules.app, &name)?;
+            let known = ledger.traces(&app.rules.app, name)?;
             traces.push(known.into_iter().map(|trace| (trace.entry, trace)).collect::<BTreeMap<EntryId, Trace>>());
         }
         let (sender, mut sights) = mpsc::channel(SIGHTS_UNDER_WAY);
         let read = directory.read(question.order.clone(), sender);
-        let listen = async {
+        let rules: Vec<&AppRules> = apps.iter().map(|app| &app.rules).collect();
+        let listen = async move {
             let mut count = 0;
             let mut fault = None;
             while let Some(sight) = sights.recv().await {
                 count += 1;
                 if count % 1_000 == 0 {
-                    progress.note(&Event::Reading(&name, count));
+                    progress.note(&Event::Reading(name, count));
                 }
-                for (index, app) in apps.iter().enumerate() {
+                for (index, rules) in rules.iter().enumerate() {
                     let listener = Listener {
-                        rules: &app.rules,
-                        directory: &name,
+                        rules,
+                        directory: name,
                         traces: &traces[index],
                         assignments: &question.assignments[index],
                     };

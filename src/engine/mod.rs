@@ -10,6 +10,7 @@ mod cycle;
 mod gather;
 pub mod holds;
 pub mod ports;
+pub mod progress;
 mod propose;
 mod recover;
 pub mod view;

@@ -1,0 +1,163 @@
+//! The worker: owns the engine and carries out one job at a time. A panic ends the job, not the daemon.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::control::Line;
+use crate::engine::command::{Command, Reply};
+use crate::engine::ports::{Event, Progress};
+use crate::engine::progress::ProgressView;
+use crate::engine::{Engine, Ports, Stop};
+
+use super::{Renewed, Shared, lock};
+
+/// Jobs that may wait; more are refused with a word.
+const JOBS_WAITING: usize = 16;
+
+/// Something for the worker to do.
+pub(super) enum Job<P: Ports> {
+    /// A command, from a tick, a signal or the control socket.
+    Command { command: Command, actor: String, answers: Option<mpsc::Sender<Line>>, wait: Duration },
+    /// A new configuration takes the place of the old one.
+    Renew(Box<Renewed<P>>),
+}
+
+impl<P: Ports> Job<P> {
+    /// Answers a job that can't be taken.
+    pub(super) fn refuse(self) {
+        match self {
+            Self::Command { answers: Some(answers), .. } => {
+                let reply = Reply::refused(7, "busy", "too many commands wait already", "try again in a minute");
+                let _ = answers.try_send(Line::Reply(Box::new(reply)));
+            }
+            Self::Command { answers: None, .. } | Self::Renew(_) => {
+                tracing::warn!("a job was passed over: too many wait")
+            }
+        }
+    }
+}
+
+pub(super) struct Worker<P: Ports> {
+    engine: Engine<P>,
+    shared: Arc<Mutex<Shared>>,
+    stop: Stop,
+}
+
+impl<P> Worker<P>
+where
+    P: Ports + 'static,
+    Engine<P>: Send,
+    P::Directory: 'static,
+    P::Helpdesk: 'static,
+    P::Ledger: 'static,
+    P::Report: 'static,
+    P::Clock: 'static,
+{
+    pub(super) fn spawn(
+        engine: Engine<P>,
+        events: mpsc::Sender<super::Event>,
+        shared: Arc<Mutex<Shared>>,
+        stop: Stop,
+    ) -> (mpsc::Sender<Job<P>>, JoinHandle<()>) {
+        let (sender, mut jobs) = mpsc::channel(JOBS_WAITING);
+        let mut worker = Self { engine, shared, stop };
+        let handle = tokio::spawn(async move {
+            while let Some(job) = jobs.recv().await {
+                worker.work(job).await;
+                if events.send(super::Event::Idle).await.is_err() {
+                    break;
+                }
+            }
+        });
+        (sender, handle)
+    }
+
+    async fn work(&mut self, job: Job<P>) {
+        let (command, actor, answers, wait) = match job {
+            Job::Renew(renewed) => {
+                self.engine.directories = renewed.directories;
+                self.engine.apps = renewed.apps;
+                self.engine.limits = renewed.limits;
+                return;
+            }
+            Job::Command { command, actor, answers, wait } => (command, actor, answers, wait),
+        };
+        if self.stop.requested() {
+            return;
+        }
+        tokio::time::sleep(wait).await;
+        self.begin(&command);
+        let mut relay = Relay { answers: answers.clone(), shared: Arc::clone(&self.shared) };
+        let carried = self.engine.carry_out(command, &actor, self.stop.clone(), &mut relay);
+        let reply = AssertUnwindSafe(carried).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!("a cycle ended in a panic; what was begun will be asked about");
+            Reply::refused(1, "panic", "the command ended in a fault of the program", "see the log; nothing is lost")
+        });
+        if let Reply::Refused { fault, .. } = &reply {
+            tracing::error!(error_type = fault.kind, "command refused: {}; {}", fault.message, fault.hint);
+        }
+        self.end();
+        if let Some(answers) = answers {
+            let _ = answers.send(Line::Reply(Box::new(reply))).await;
+        }
+    }
+
+    fn begin(&self, command: &Command) {
+        let phase = match command {
+            Command::Cycle { .. } => "running a cycle",
+            Command::Plan { .. } => "planning",
+            Command::Status | Command::Holds | Command::Approve { .. } | Command::Reject { .. } => "answering",
+        };
+        let mut shared = lock(&self.shared);
+        shared.phase = Some(phase.to_owned());
+        shared.last_sign = Some(Instant::now());
+    }
+
+    fn end(&self) {
+        let status = self.engine.status();
+        let mut shared = lock(&self.shared);
+        shared.phase = None;
+        if let Ok(status) = status {
+            let reload = shared.status.reload.take();
+            shared.status = status;
+            shared.status.reload = reload;
+        }
+    }
+}
+
+/// Passes progress on to whoever listens.
+struct Relay {
+    answers: Option<mpsc::Sender<Line>>,
+    shared: Arc<Mutex<Shared>>,
+}
+
+impl Progress for Relay {
+    fn note(&mut self, event: &Event<'_>) {
+        let view = ProgressView::from(event);
+        let mut shared = lock(&self.shared);
+        shared.last_sign = Some(Instant::now());
+        match &view {
+            ProgressView::Reading { directory, people } => {
+                shared.phase = Some(format!("reading {directory}: {people} people so far"));
+            }
+            ProgressView::Applying { app, changes } => {
+                shared.phase = Some(format!("carrying out {changes} changes in {app}"));
+            }
+            ProgressView::Read { .. }
+            | ProgressView::Applied { .. }
+            | ProgressView::Held { .. }
+            | ProgressView::Fault(_) => {}
+        }
+        drop(shared);
+        if let Some(answers) = &self.answers {
+            // A client that doesn't keep up misses progress; the cycle doesn't wait for it.
+            let _ = answers.try_send(Line::Progress(view));
+        }
+    }
+}

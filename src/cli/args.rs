@@ -1,0 +1,212 @@
+//! The command line, as it is written and explained.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps Zendesk accounts in step with the groups of an LDAP directory or Active Directory.
+///
+/// Without a subcommand it is the daemon: it runs cycles on the configured schedule until it is ended. A cycle reads the
+/// directories, plans, holds what looks dangerous for a person, carries the rest out and writes the report.
+#[derive(Debug, Parser)]
+#[command(name = "zendesk-dirsync", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/zendesk-dirsync/config.toml")]
+    pub config: PathBuf,
+
+    /// The state directory, in place of `state.dir` of the configuration.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state: Option<PathBuf>,
+
+    /// How log lines are written to stderr.
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// Run one cycle and end; beside a running daemon, have it run one and show it.
+    #[arg(long)]
+    pub once: bool,
+
+    /// With --once or --dry-run: only this person, by mail, name or immutable id.
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+
+    /// Show what a cycle would do, and change nothing; the same as `plan`.
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// What to do instead of running the daemon.
+    #[command(subcommand)]
+    pub command: Option<Sub>,
+}
+
+const EXIT_CODES: &str = "Exit codes:
+  0  done, or nothing to do         5  a directory was incomplete or unreachable
+  1  some changes failed            6  Zendesk was unreachable or refused us
+  2  wrong use                      7  the store is busy or damaged
+  3  wrong configuration           10  `plan --exit-code` found something to do
+  4  changes wait for a person";
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How an answer is written to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What to do instead of running the daemon.
+#[derive(Debug, Subcommand)]
+pub enum Sub {
+    /// Check the configuration and every connection, each line with the command to repeat it.
+    Check,
+    /// Show what a cycle would do, and change nothing.
+    Plan(PlanArgs),
+    /// List, show, approve or reject what waits for a person.
+    Holds(HoldsArgs),
+    /// Search the report: what was done, to whom, and why.
+    Report(Box<ReportArgs>),
+    /// Show how the service is: last and next cycle, what waits, the age of the last complete read.
+    Status {
+        /// How it is shown.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder.
+    Man {
+        /// The folder.
+        dir: PathBuf,
+    },
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// Only this app.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Only this person, by mail, name or immutable id.
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// How the plan is shown.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+    /// End with 10 when there is something to do.
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// `holds`.
+#[derive(Debug, Args)]
+pub struct HoldsArgs {
+    /// What to do with holds.
+    #[command(subcommand)]
+    pub command: Option<HoldsSub>,
+}
+
+/// What to do with holds.
+#[derive(Debug, Subcommand)]
+pub enum HoldsSub {
+    /// List what waits.
+    List {
+        /// How it is shown.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
+    /// Show everybody in a hold: who, what, why.
+    Show {
+        /// The hold's id, or its beginning.
+        id: String,
+        /// How it is shown.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
+    /// Let exactly what was shown go on in the next cycle. Works once, for seven days.
+    Approve {
+        /// The hold's id, or its beginning.
+        id: String,
+        /// Only this person's part.
+        #[arg(long, value_name = "USER")]
+        user: Option<String>,
+        /// How many changes were shown; needed when no terminal is there to ask.
+        #[arg(long, value_name = "N")]
+        count: Option<usize>,
+    },
+    /// Decide against it: it stays undone, and no longer counts as waiting while it stays the same.
+    Reject {
+        /// The hold's id, or its beginning.
+        id: String,
+    },
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct ReportArgs {
+    /// Other things to do with the report.
+    #[command(subcommand)]
+    pub command: Option<ReportSub>,
+    /// Only this person, by mail, name, immutable id or Zendesk id; former mails are found too.
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Only this app.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Not before: 7d, 36h, 2026-11-01, or RFC 3339.
+    #[arg(long, value_name = "T")]
+    pub since: Option<String>,
+    /// Not after: as --since.
+    #[arg(long, value_name = "T")]
+    pub until: Option<String>,
+    /// Only this action: provision, update, deprovision, reactivate, hold, …
+    #[arg(long, value_name = "ACTION")]
+    pub action: Option<String>,
+    /// Only this result: done, already, refused, unknown, skipped, held.
+    #[arg(long, value_name = "RESULT")]
+    pub result: Option<String>,
+    /// Only this cycle.
+    #[arg(long, value_name = "ID")]
+    pub cycle: Option<String>,
+    /// How records are shown.
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: ReportFormat,
+    /// Write to this file instead of stdout.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Go on showing new records, one a line.
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// Other things to do with the report.
+#[derive(Debug, Subcommand)]
+pub enum ReportSub {
+    /// Check that no record was changed, dropped, moved or cut.
+    Verify,
+}
+
+/// How records are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For people.
+    Table,
+    /// One record a line, as it is in the log.
+    Json,
+    /// For spreadsheets.
+    Csv,
+}

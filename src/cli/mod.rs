@@ -9,6 +9,7 @@ mod join;
 mod report;
 mod run;
 mod show;
+mod time;
 mod ui;
 
 use std::ffi::OsString;

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use crate::domain::settings::ZendeskAuth;
 use crate::engine::ports::{CallFault, Secret};
 
-use super::error::{clean, first_line};
+use super::error::clean;
 use super::http::{read_body, unsent};
 use super::judge::Broken;
 use super::wait::retry_after;
@@ -38,6 +38,8 @@ const RENEW_PERCENT: u32 = 80;
 const TOKEN_BODY_BYTES_MAX: usize = 64 * 1024;
 /// The longest access token, in bytes: it has to fit a header.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
+/// The longest text of a refusal that is shown, in characters.
+const SAID_CHARS_MAX: usize = 200;
 /// Errors of RFC 6749 5.2 that another encoding of the same request can't mend.
 const FINAL_ERRORS: [&str; 5] =
     ["invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope"];
@@ -176,7 +178,7 @@ async fn fetch(
         .set_auth_type(AuthType::RequestBody);
     let endpoint = TokenEndpoint { http, utc };
     let request = client.exchange_client_credentials().add_scopes(scopes.iter().cloned().map(Scope::new));
-    let answer = request.request_async(&endpoint).await.map_err(no_token)?;
+    let answer = request.request_async(&endpoint).await.map_err(|fault| no_token(fault, secret))?;
     check(&answer, scopes).map_err(NoCredential::Fault)?;
     let life = answer.expires_in().unwrap_or(LIFE_ASSUMED);
     Ok((SecretString::from(answer.access_token().secret().clone()), life))
@@ -195,9 +197,8 @@ fn check(answer: &BasicTokenResponse, wanted: &BTreeSet<String>) -> Result<(), C
     let Some(granted) = answer.scopes() else { return Ok(()) };
     let granted: BTreeSet<&str> = granted.iter().map(|scope| scope.as_str()).collect();
     // A broad scope covers the granular ones: `read` covers `users:read`.
-    let covered = |scope: &str| {
-        granted.contains(scope) || scope.rsplit_once(':').is_some_and(|(_, verb)| granted.contains(verb))
-    };
+    let covered =
+        |scope: &str| granted.contains(scope) || scope.rsplit_once(':').is_some_and(|(_, verb)| granted.contains(verb));
     let missing: Vec<&str> = wanted.iter().map(String::as_str).filter(|scope| !covered(scope)).collect();
     if missing.is_empty() {
         return Ok(());
@@ -216,7 +217,8 @@ enum TokenBreak {
     Unusable(String),
 }
 
-fn no_token(fault: RequestTokenError<TokenBreak, BasicErrorResponse>) -> NoCredential {
+/// Tells why there is no token. No body is shown: it may hold a token, or the secret that was sent.
+fn no_token(fault: RequestTokenError<TokenBreak, BasicErrorResponse>, secret: &SecretString) -> NoCredential {
     let garbled = |why: &str| NoCredential::Fault(CallFault::Garbled(format!("the token endpoint answered {why}")));
     match fault {
         // That a token was asked for has no effect on any account: nothing was sent, as far as that goes.
@@ -226,11 +228,12 @@ fn no_token(fault: RequestTokenError<TokenBreak, BasicErrorResponse>) -> NoCrede
         RequestTokenError::Request(TokenBreak::Throttled(asked)) => NoCredential::Throttled(asked),
         RequestTokenError::Request(TokenBreak::Unusable(why)) => garbled(&why),
         RequestTokenError::ServerResponse(refusal) => {
-            let said = refusal.error_description().map_or(String::new(), |text| format!(": {}", clean(text, 200)));
-            let text = format!("the token endpoint refuses ({}){said}", clean(refusal.error().as_ref(), 60));
+            let said = refusal.error_description().map_or(String::new(), |text| format!(": {text}"));
+            let said = format!("{}{said}", refusal.error().as_ref()).replace(secret.expose_secret(), "…");
+            let text = format!("the token endpoint refuses: {}", clean(&said, SAID_CHARS_MAX));
             NoCredential::Fault(CallFault::Unauthorized(text))
         }
-        RequestTokenError::Parse(_, body) => garbled(&first_line(&body)),
+        RequestTokenError::Parse(_, body) => garbled(&format!("{} bytes that are no token", body.len())),
         RequestTokenError::Other(_) => garbled("nothing that can be read"),
     }
 }
@@ -278,8 +281,10 @@ impl TokenEndpoint<'_> {
         let body = read_body(answer, TOKEN_BODY_BYTES_MAX).await.map_err(lost)?;
         match status.as_u16() {
             429 => return Err(TokenBreak::Throttled(asked)),
-            300..=399 => return Err(TokenBreak::Unusable(format!("with a redirect ({status}), which is never followed"))),
-            500.. => return Err(TokenBreak::NotAnswered(format!("{status}: {}", first_line(&body)))),
+            300..=399 => {
+                return Err(TokenBreak::Unusable(format!("with a redirect ({status}), which is never followed")));
+            }
+            500.. => return Err(TokenBreak::NotAnswered(status.to_string())),
             _ => {}
         }
         // The crate takes 200 only; Zendesk documents 201.

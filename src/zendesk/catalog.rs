@@ -41,9 +41,7 @@ pub(super) async fn read(caller: &mut Caller, me: &Myself) -> Result<Catalog, Ca
 
 /// Custom roles by name; none on plans without them, which answer 403 or 404 (API reference, Custom Agent Roles:
 /// Enterprise and above).
-async fn custom_roles(
-    caller: &mut Caller,
-) -> Result<BTreeMap<String, BTreeSet<CustomRoleId>>, CallFault> {
+async fn custom_roles(caller: &mut Caller) -> Result<BTreeMap<String, BTreeSet<CustomRoleId>>, CallFault> {
     let (answer, _): (CustomRoles, _) = match caller.fetch(&Call::get("custom_roles", &[])).await {
         Err(CallFault::NotFound(_) | CallFault::Unauthorized(_)) => return Ok(BTreeMap::new()),
         other => other?,

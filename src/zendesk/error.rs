@@ -121,9 +121,8 @@ impl Refusal {
                 || detail.text.contains("already being used")
                 || detail.text.contains("already been taken")
         };
-        let about_external = |detail: &Detail| {
-            detail.field == "external_id" || detail.text.to_lowercase().starts_with("external")
-        };
+        let about_external =
+            |detail: &Detail| detail.field == "external_id" || detail.text.to_lowercase().starts_with("external");
         let mut taken = self.details.iter().filter(|detail| taken(detail));
         match taken.next() {
             Some(detail) if about_external(detail) => "external_id_taken",
@@ -176,7 +175,8 @@ mod tests {
 
     #[test]
     fn a_duplicate_external_id_is_told_apart_in_both_wordings() {
-        let named = r#"{"error":"RecordInvalid","details":{"external_id":[{"description":"taken","error":"DuplicateValue"}]}}"#;
+        let named =
+            r#"{"error":"RecordInvalid","details":{"external_id":[{"description":"taken","error":"DuplicateValue"}]}}"#;
         let worded =
             r#"{"error":"RecordInvalid","details":{"name":[{"description":"External has already been taken"}]}}"#;
         assert_eq!((read(named).1, read(worded).1), ("external_id_taken", "external_id_taken"));

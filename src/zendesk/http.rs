@@ -59,7 +59,11 @@ pub enum SetupFault {
 ///
 /// # Errors
 /// [`SetupFault`] when the base URL can't be used or the client can't be built.
-pub fn http_client(tls: rustls::ClientConfig, timeout: Duration, base_url: &Url) -> Result<reqwest::Client, SetupFault> {
+pub fn http_client(
+    tls: rustls::ClientConfig,
+    timeout: Duration,
+    base_url: &Url,
+) -> Result<reqwest::Client, SetupFault> {
     check_base(base_url)?;
     let secure = base_url.scheme() == "https";
     let builder = reqwest::Client::builder()
@@ -153,7 +157,8 @@ impl Caller {
             // The place and the kind only: the message could quote a person's data.
             Err(error) => {
                 let (line, column, kind) = (error.line(), error.column(), error.classify());
-                let why = format!("{}: {kind:?} at {line}:{column} of a {} byte body", call.endpoint, answer.body.len());
+                let why =
+                    format!("{}: {kind:?} at {line}:{column} of a {} byte body", call.endpoint, answer.body.len());
                 Err(unusable(call.purpose(), why))
             }
         }
@@ -208,9 +213,9 @@ impl Caller {
                     self.pause("request to be repeated", attempt, pause).await;
                 }
                 Verdict::Fail(fault) => {
-                    let asked = came.ok().and_then(|answer| {
-                        super::wait::retry_after(answer.retry_after.as_deref(), self.clock.now())
-                    });
+                    let asked = came
+                        .ok()
+                        .and_then(|answer| super::wait::retry_after(answer.retry_after.as_deref(), self.clock.now()));
                     self.hold(call, asked, Throttle::Account);
                     return Err(fault);
                 }
@@ -383,9 +388,13 @@ mod tests {
 
     #[test]
     fn credentials_go_to_https_or_to_loopback() {
-        for good in
-            ["https://acme.zendesk.com", "https://acme.zendesk.com:8443", "http://127.0.0.1:8080", "http://[::1]:1", "http://localhost"]
-        {
+        for good in [
+            "https://acme.zendesk.com",
+            "https://acme.zendesk.com:8443",
+            "http://127.0.0.1:8080",
+            "http://[::1]:1",
+            "http://localhost",
+        ] {
             assert_eq!(check_base(&Url::parse(good).unwrap()), Ok(()), "{good}");
         }
         for bad in [

@@ -104,17 +104,22 @@ fn judge_answer(purpose: Purpose, received: &Received, now: DateTime<Utc>) -> Ve
         300..=399 => Verdict::Fail(unusable(purpose, format!("a redirect ({status}), which is never followed"))),
         400..=499 => judge_refusal(purpose, received, asked),
         // 503 may come with Retry-After; that it had no effect is documented nowhere.
-        _ => uncertain(purpose, asked, format!("{status}: {}", first_line(&received.body))),
+        _ => uncertain(purpose, asked, named(received, &first_line(&received.body))),
+    }
+}
+
+/// A text with the status and Zendesk's name of the request, to be quoted to its support.
+fn named(received: &Received, text: &str) -> String {
+    match &received.request_id {
+        Some(id) => format!("{text} ({}, request {id})", received.status),
+        None => format!("{text} ({})", received.status),
     }
 }
 
 fn judge_refusal(purpose: Purpose, received: &Received, asked: Option<Duration>) -> Verdict {
     let status = received.status;
     let refusal = Refusal::read(&received.body);
-    let message = match &received.request_id {
-        Some(id) => format!("{} ({status}, request {id})", refusal.message),
-        None => format!("{} ({status})", refusal.message),
-    };
+    let message = named(received, &refusal.message);
     match status {
         401 => Verdict::Renew(CallFault::Unauthorized(message)),
         429 => Verdict::Throttled { asked, scope: throttle(received) },
@@ -155,12 +160,7 @@ mod tests {
     use Purpose::{Read, Write};
 
     fn answer(status: u16, kind: &str, body: &str) -> Received {
-        Received {
-            status,
-            content_type: Some(kind.to_owned()),
-            body: body.as_bytes().to_vec(),
-            ..Received::default()
-        }
+        Received { status, content_type: Some(kind.to_owned()), body: body.as_bytes().to_vec(), ..Received::default() }
     }
 
     fn verdict(purpose: Purpose, received: Received) -> Verdict {
@@ -201,7 +201,11 @@ mod tests {
             (answer(403, json, seats), "seats_short", "seats_short"),
             (answer(404, json, "{}"), "not_found", "not_found"),
             (answer(408, "text/plain", ""), "again unanswered", "unanswered"),
-            (answer(409, "text/plain", "Requester creation collision - please try again"), "again invalid", "again invalid"),
+            (
+                answer(409, "text/plain", "Requester creation collision - please try again"),
+                "again invalid",
+                "again invalid",
+            ),
             (answer(409, json, r#"{"error":"Conflict"}"#), "invalid", "invalid"),
             (answer(413, "text/html", "<html>"), "invalid", "invalid"),
             (answer(422, json, email), "email_taken", "email_taken"),
@@ -243,7 +247,8 @@ mod tests {
 
     #[test]
     fn a_limit_on_one_user_is_told_from_the_accounts() {
-        let text = "You have exceeded the rate limit for updating a single unique user. user email:  id:  external_id: ";
+        let text =
+            "You have exceeded the rate limit for updating a single unique user. user email:  id:  external_id: ";
         let judged = verdict(Write, answer(429, "text/plain; charset=UTF-8", text));
         assert_eq!(judged, Verdict::Throttled { asked: None, scope: Throttle::User });
     }

@@ -88,7 +88,7 @@ impl Pace {
         let reserve = self.limit / RESERVE_DIVISOR;
         let spent = self.remaining.filter(|(left, _)| *left <= reserve).map(|(_, reset)| reset);
         let endpoint = self.endpoints.iter().filter(|((name, _), _)| *name == kind.endpoint).map(|(_, at)| *at).max();
-        let update = kind.updates.and_then(|_| self.last_update).map(|at| at + self.spacing);
+        let update = kind.updates.and(self.last_update).map(|at| at + self.spacing);
         let user = kind.updates.and_then(|id| {
             let updates = self.users.get(&id)?;
             let at = updates.len().checked_sub(USER_UPDATES_MAX)?;
@@ -122,7 +122,8 @@ impl Pace {
 
     /// Learns from the headers of an answer.
     pub(super) fn learn(&mut self, kind: &Kind, headers: &HeaderMap, now: Instant) {
-        let first = |names: [&str; 3]| names.into_iter().find_map(|name| leading_number(headers.get(name)?.to_str().ok()?));
+        let first =
+            |names: [&str; 3]| names.into_iter().find_map(|name| leading_number(headers.get(name)?.to_str().ok()?));
         if let Some(limit) = first(["x-rate-limit", "ratelimit-limit", "rate-limit"]) {
             self.limit = usize::try_from(limit).unwrap_or(LIMIT_MAX).clamp(1, LIMIT_MAX);
         }

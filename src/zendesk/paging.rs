@@ -36,6 +36,8 @@ struct Meta {
     has_more: Option<bool>,
     #[serde(default)]
     after_cursor: Option<String>,
+    #[serde(flatten)]
+    _more: serde::de::IgnoredAny,
 }
 
 impl Page {

@@ -40,9 +40,7 @@ pub(super) async fn carry_out(
         Step::Join(group) => join(caller, id, *group).await,
         Step::Leave(group) => leave(caller, id, *group).await,
         Step::MakeDefault(group) => make_default(caller, id, *group).await,
-        Step::AddTags(tags) => {
-            done(caller.send(&Call::put("users/{id}/tags", &[id.0], listed(tags))).await)
-        }
+        Step::AddTags(tags) => done(caller.send(&Call::put("users/{id}/tags", &[id.0], listed(tags))).await),
         Step::RemoveTags(tags) => {
             done(caller.send(&Call::delete("users/{id}/tags", &[id.0]).with_body(listed(tags))).await)
         }
@@ -152,13 +150,7 @@ async fn put(
 }
 
 /// Makes another address the primary one: PUT of a user can't, it would only add one (recorded: PUT email).
-async fn change_email(
-    caller: &mut Caller,
-    id: AccountId,
-    from: Option<&Email>,
-    to: &Email,
-    old: OldEmail,
-) -> Did {
+async fn change_email(caller: &mut Caller, id: AccountId, from: Option<&Email>, to: &Email, old: OldEmail) -> Did {
     let identities = users::identities(caller, id).await?;
     let of = |email: &Email| identities.iter().find(|identity| identity.email().as_ref() == Some(email));
     let mut did = (Effect::AlreadySo, None);

@@ -64,10 +64,7 @@ pub(super) async fn observe(caller: &mut Caller, ids: &[AccountId]) -> Result<Ve
 }
 
 /// Reads the accounts that carry external ids, whatever their case.
-pub(super) async fn by_external_id(
-    caller: &mut Caller,
-    ids: &[ExternalId],
-) -> Result<Vec<ObservedAccount>, CallFault> {
+pub(super) async fn by_external_id(caller: &mut Caller, ids: &[ExternalId]) -> Result<Vec<ObservedAccount>, CallFault> {
     let wanted: BTreeSet<ExternalId> = ids.iter().cloned().collect();
     // A comma would make two ids of one.
     let (single, listable): (Vec<&ExternalId>, Vec<&ExternalId>) =
@@ -99,8 +96,13 @@ pub(super) async fn by_email(caller: &mut Caller, email: &Email) -> Result<Vec<O
     let mut hits: Vec<(bool, AccountId)> =
         found.into_iter().map(|(id, (user, _))| (user.email().as_ref() != Some(email), id)).collect();
     hits.sort_unstable();
-    let hits: Vec<AccountId> = hits.into_iter().take(HITS_MAX).map(|(_, id)| id).collect();
-    let mut observed = observe(caller, &hits).await?;
+    let mut rows = Rows::new();
+    for (_, id) in hits.into_iter().take(HITS_MAX) {
+        if let Some(user) = show(caller, id).await? {
+            rows.insert(id, (user, BTreeSet::new()));
+        }
+    }
+    let mut observed = complete(caller, rows).await?;
     observed.retain(|account| account.emails.contains(email));
     Ok(observed)
 }
@@ -120,7 +122,8 @@ pub(super) async fn show(caller: &mut Caller, id: AccountId) -> Result<Option<Us
 
 /// Reads the identities of a user.
 pub(super) async fn identities(caller: &mut Caller, id: AccountId) -> Result<Vec<Identity>, CallFault> {
-    let listed: Vec<Identity> = paging::list(caller, &Call::get("users/{id}/identities", &[id.0]), "identities").await?;
+    let listed: Vec<Identity> =
+        paging::list(caller, &Call::get("users/{id}/identities", &[id.0]), "identities").await?;
     Ok(listed.into_iter().filter(|identity| identity.user_id.is_none_or(|user| user == id.0)).collect())
 }
 
@@ -164,8 +167,7 @@ async fn complete(caller: &mut Caller, rows: Rows) -> Result<Vec<ObservedAccount
             emails.extend(or_gone(identities(caller, id).await)?.iter().filter_map(Identity::email));
         }
         let staff = user.role().map_err(lacking("users"))? != Role::EndUser;
-        let memberships =
-            if user.is_live() && staff { or_gone(memberships(caller, id).await)? } else { Vec::new() };
+        let memberships = if user.is_live() && staff { or_gone(memberships(caller, id).await)? } else { Vec::new() };
         observed.push(user.observed(emails, &memberships).map_err(lacking("users"))?);
     }
     Ok(observed)
@@ -202,9 +204,8 @@ mod tests {
     #[test]
     fn ids_are_listed_within_both_limits_and_none_is_lost() {
         for (count, length) in [(0, 1), (1, 255), (100, 8), (101, 8), (250, 40), (30, 255)] {
-            let ids: Vec<ExternalId> = (0..count)
-                .map(|n| ExternalId::parse(&format!("{n:0>length$}")).unwrap())
-                .collect();
+            let ids: Vec<ExternalId> =
+                (0..count).map(|n| ExternalId::parse(&format!("{n:0>length$}")).unwrap()).collect();
             let listed: Vec<&ExternalId> = ids.iter().collect();
             let chunks = chunks(&listed);
             assert_eq!(chunks.iter().map(Vec::len).sum::<usize>(), count);

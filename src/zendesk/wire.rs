@@ -1,10 +1,13 @@
 //! What Zendesk sends: every field may be absent or null, others are ignored, ids are unsigned 64-bit numbers.
 //!
-//! Nothing here is shown or logged: these values are people's data.
+//! Nothing here is shown or logged: these values are people's data. Each struct flattens what it doesn't know into
+//! nothing: that makes it an object only (serde would fill it from an array by position too), and brings the ignored
+//! part under the depth limit.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 use crate::domain::account::{Existence, ObservedAccount, Suspended, Verified};
@@ -32,6 +35,8 @@ pub(super) struct User {
     details: Option<String>,
     notes: Option<String>,
     signature: Option<String>,
+    #[serde(flatten)]
+    _more: IgnoredAny,
 }
 
 /// An answer with one user.
@@ -39,6 +44,8 @@ pub(super) struct User {
 #[serde(default)]
 pub(super) struct OneUser {
     pub(super) user: Option<User>,
+    #[serde(flatten)]
+    _more: IgnoredAny,
 }
 
 /// An answer with several users, and their identities where those come along.
@@ -47,6 +54,8 @@ pub(super) struct OneUser {
 pub(super) struct ManyUsers {
     pub(super) users: Option<Vec<User>>,
     pub(super) identities: Option<Vec<Identity>>,
+    #[serde(flatten)]
+    _more: IgnoredAny,
 }
 
 /// An identity of a user (API reference, User Identities).
@@ -59,6 +68,8 @@ pub(super) struct Identity {
     kind: Option<String>,
     value: Option<String>,
     primary: Option<bool>,
+    #[serde(flatten)]
+    _more: IgnoredAny,
 }
 
 /// An answer with one identity.
@@ -66,6 +77,8 @@ pub(super) struct Identity {
 #[serde(default)]
 pub(super) struct OneIdentity {
     pub(super) identity: Option<Identity>,
+    #[serde(flatten)]
+    _more: IgnoredAny,
 }
 
 /// A group.
@@ -76,6 +89,8 @@ pub(super) struct Group {
     name: Option<String>,
     deleted: Option<bool>,
     pub(super) default: Option<bool>,
+    #[serde(flatten)]
+    _more: IgnoredAny,
 }
 
 /// A membership of a group.
@@ -86,6 +101,8 @@ pub(super) struct GroupMembership {
     user_id: Option<u64>,
     group_id: Option<u64>,
     pub(super) default: Option<bool>,
+    #[serde(flatten)]
+    _more: IgnoredAny,
 }
 
 /// A custom role.
@@ -94,6 +111,8 @@ pub(super) struct GroupMembership {
 pub(super) struct CustomRole {
     id: Option<u64>,
     name: Option<String>,
+    #[serde(flatten)]
+    _more: IgnoredAny,
 }
 
 /// An answer with every custom role: this list isn't paged.
@@ -101,6 +120,8 @@ pub(super) struct CustomRole {
 #[serde(default)]
 pub(super) struct CustomRoles {
     pub(super) custom_roles: Option<Vec<CustomRole>>,
+    #[serde(flatten)]
+    _more: IgnoredAny,
 }
 
 /// An answer about the account as a whole.
@@ -108,12 +129,16 @@ pub(super) struct CustomRoles {
 #[serde(default)]
 pub(super) struct OneAccount {
     account: Option<AccountOwner>,
+    #[serde(flatten)]
+    _more: IgnoredAny,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct AccountOwner {
     owner_id: Option<u64>,
+    #[serde(flatten)]
+    _more: IgnoredAny,
 }
 
 /// What a user lacks that every user must have.

@@ -68,9 +68,17 @@ fn the_configured_share_is_never_passed() {
 fn what_others_used_up_is_left_to_them() {
     let now = Instant::now();
     let mut pace = Pace::new(100);
-    pace.learn(&READ, &headers(&[("x-rate-limit", "400"), ("x-rate-limit-remaining", "20"), ("ratelimit-reset", "30")]), now);
+    pace.learn(
+        &READ,
+        &headers(&[("x-rate-limit", "400"), ("x-rate-limit-remaining", "20"), ("ratelimit-reset", "30")]),
+        now,
+    );
     assert_eq!(pace.wait_before(&READ, now), secs(30), "a twentieth is left to them");
-    pace.learn(&READ, &headers(&[("x-rate-limit", "400"), ("x-rate-limit-remaining", "21"), ("ratelimit-reset", "30")]), now);
+    pace.learn(
+        &READ,
+        &headers(&[("x-rate-limit", "400"), ("x-rate-limit-remaining", "21"), ("ratelimit-reset", "30")]),
+        now,
+    );
     assert_eq!(pace.wait_before(&READ, now), Duration::ZERO);
     pace.sent(&READ, now);
     assert_eq!(pace.wait_before(&READ, now), secs(30), "what is sent counts before its answer tells");
@@ -146,11 +154,13 @@ fn act() -> impl Strategy<Value = Act> {
         (0_u64..4, 0_u64..2_000).prop_map(|(user, took)| Act::Request(user, took)),
         (0_u64..4, 0_u64..2_000).prop_map(|(user, took)| Act::Request(user, took)),
         (0_u64..4, 0_u64..2_000).prop_map(|(user, took)| Act::Request(user, took)),
-        (any::<u16>(), any::<u16>(), any::<u32>(), any::<u8>()).prop_map(|(limit, remaining, reset, endpoint)| Act::Learn {
-            limit: u64::from(limit) % 60,
-            remaining: u64::from(remaining) % 60,
-            reset: u64::from(reset),
-            endpoint: u64::from(endpoint) % 3,
+        (any::<u16>(), any::<u16>(), any::<u32>(), any::<u8>()).prop_map(|(limit, remaining, reset, endpoint)| {
+            Act::Learn {
+                limit: u64::from(limit) % 60,
+                remaining: u64::from(remaining) % 60,
+                reset: u64::from(reset),
+                endpoint: u64::from(endpoint) % 3,
+            }
         }),
         (1_u64..=600).prop_map(Act::Hold),
         (1_u64..4, 1_u64..=600).prop_map(|(user, wait)| Act::HoldUser(user, wait)),

@@ -72,7 +72,12 @@ async fn catalog(owner: (u16, Value), roles: (u16, Value)) -> Server {
             "/api/v2/users" => {
                 let mut suspended = user(3, Role::Admin);
                 suspended["suspended"] = json!(true);
-                json(200, &end(json!({"users": [user(1, Role::Admin), user(2, Role::Admin), suspended, user(4, Role::Agent)]})))
+                json(
+                    200,
+                    &end(
+                        json!({"users": [user(1, Role::Admin), user(2, Role::Admin), suspended, user(4, Role::Agent)]}),
+                    ),
+                )
             }
             "/api/v2/custom_roles" => json(roles.0, &roles.1),
             "/api/v2/account" => json(owner.0, &owner.1),
@@ -143,14 +148,18 @@ async fn people(side_loads: &'static str) -> Server {
             users.reverse();
             let mut answer = json!({"users": users, "count": 3, "next_page": null});
             if side_loads != "none" {
-                let listed = if side_loads == "some" { json!([identities(7)[1]]) } else {
+                let listed = if side_loads == "some" {
+                    json!([identities(7)[1]])
+                } else {
                     json!([identities(7)[0], identities(7)[1], identities(8)[0], identities(8)[1]])
                 };
                 answer["identities"] = listed;
             }
             json(200, &answer)
         }
-        path if path.ends_with("/identities") => json(200, &json!({"identities": identities(number(seen)), "next_page": null})),
+        path if path.ends_with("/identities") => {
+            json(200, &json!({"identities": identities(number(seen)), "next_page": null}))
+        }
         path if path.ends_with("/group_memberships") => json(
             200,
             &end(json!({"group_memberships": [
@@ -189,7 +198,8 @@ async fn many_accounts_are_read_a_hundred_at_a_time() {
         "/api/v2/users/show_many" => {
             let asked = seen.asked("ids").unwrap_or_default().split(',').filter_map(|id| id.parse().ok());
             let users: Vec<Value> = asked.map(|id| user(id, Role::EndUser)).collect();
-            let all: Vec<Value> = users.iter().map(|user| identities(user["id"].as_u64().unwrap())[0].clone()).collect();
+            let all: Vec<Value> =
+                users.iter().map(|user| identities(user["id"].as_u64().unwrap())[0].clone()).collect();
             json(200, &json!({"users": users, "identities": all}))
         }
         _ => json(500, &json!({})),
@@ -205,7 +215,8 @@ async fn many_accounts_are_read_a_hundred_at_a_time() {
 
 #[tokio::test]
 async fn an_answer_that_cannot_be_trusted_is_not_an_absence() {
-    for body in [json!({}), json!({"users": null}), json!({"users": [{"name": "no id"}]}), json!({"users": {"id": 7}})] {
+    for body in [json!({}), json!({"users": null}), json!({"users": [{"name": "no id"}]}), json!({"users": {"id": 7}})]
+    {
         let server = Server::start(move |_, _| json(200, &body)).await;
         let observed = Rig::plain(&server).client.observe(&[AccountId(7)]).await;
         assert!(matches!(observed, Err(CallFault::Garbled(_))), "{observed:?}");
@@ -256,9 +267,8 @@ async fn a_mail_is_found_by_identities_that_really_have_it() {
         "/api/v2/users/search" => {
             json(200, &json!({"users": [user(6, Role::EndUser), user(7, Role::EndUser), user(8, Role::EndUser)]}))
         }
-        "/api/v2/users/show_many" => {
-            json(200, &json!({"users": [user(6, Role::EndUser), user(7, Role::EndUser)]}))
-        }
+        "/api/v2/users/6" => json(200, &json!({"user": user(6, Role::EndUser)})),
+        "/api/v2/users/7" => json(200, &json!({"user": user(7, Role::EndUser)})),
         "/api/v2/users/8" => json(404, &json!({"error": "RecordNotFound"})),
         _ => json(200, &json!({"identities": identities(number(seen))})),
     })

@@ -51,7 +51,9 @@ fn a_created_user_is_read() {
 fn a_deleted_user_is_read_as_deleted() {
     // Recorded: DELETE of a user, and GET of a deleted one, answer 200 with these.
     let mut value = created();
-    for (key, gone) in [("email", json!(null)), ("external_id", json!(null)), ("verified", json!(false)), ("active", json!(false))] {
+    for (key, gone) in
+        [("email", json!(null)), ("external_id", json!(null)), ("verified", json!(false)), ("active", json!(false))]
+    {
         value[key] = gone;
     }
     let account = observed(value);
@@ -152,6 +154,7 @@ fn ids_that_are_no_numbers_and_repeated_keys_are_refused() {
         r#"{"id":18446744073709551616}"#,
         r#"{"id":7,"id":8}"#,
         r#"{"name":"\ud800"}"#,
+        r#"[7,"Kim"]"#,
     ] {
         assert!(serde_json::from_str::<User>(text).is_err(), "{text}");
     }

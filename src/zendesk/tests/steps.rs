@@ -78,7 +78,8 @@ async fn a_creation_is_one_post_with_everything() {
         ..new_account()
     };
     rig.client.carry_out(None, &Step::Create(plain)).await.unwrap();
-    let sent = json!({"user": {"name": "Kim Doe", "email": "p7@example.org", "role": "agent", "skip_verify_email": false}});
+    let sent =
+        json!({"user": {"name": "Kim Doe", "email": "p7@example.org", "role": "agent", "skip_verify_email": false}});
     assert_eq!(server.seen()[1].json(), sent);
 }
 
@@ -88,7 +89,13 @@ async fn a_creation_whose_success_names_no_account_or_another_person_is_in_doubt
     other_mail["email"] = json!("somebody@example.org");
     let mut other_id = user(7, Role::Agent);
     other_id["external_id"] = json!("dirsync-8");
-    for answer in [json!({}), json!({"user": null}), json!({"user": {"id": null}}), json!({"user": other_mail}), json!({"user": other_id})] {
+    for answer in [
+        json!({}),
+        json!({"user": null}),
+        json!({"user": {"id": null}}),
+        json!({"user": other_mail}),
+        json!({"user": other_id}),
+    ] {
         let server = always(201, answer.clone()).await;
         let made = Rig::known(&server).client.carry_out(None, &Step::Create(new_account())).await;
         assert!(matches!(made, Err(CallFault::Unanswered(_))), "{answer} {made:?}");
@@ -134,13 +141,21 @@ async fn a_write_is_one_put_with_only_what_is_set() {
         sign_in: Some(SignIn::Lift),
     };
     let parts = [
-        (full, json!({"name": "Kim", "external_id": "x-1", "phone": "+49", "alias": null, "role": "agent",
-            "custom_role_id": null, "suspended": false})),
+        (
+            full,
+            json!({"name": "Kim", "external_id": "x-1", "phone": "+49", "alias": null, "role": "agent",
+            "custom_role_id": null, "suspended": false}),
+        ),
         (Patch { sign_in: Some(SignIn::Suspend), ..Patch::default() }, json!({"suspended": true})),
         (Patch { role: Some((Role::Admin, None)), ..Patch::default() }, json!({"role": "admin"})),
-        (Patch { role: Some((Role::EndUser, Some(CustomRoleId(77)))), ..Patch::default() }, json!({"role": "end-user"})),
-        (Patch { role: Some((Role::Agent, Some(CustomRoleId(77)))), ..Patch::default() },
-            json!({"role": "agent", "custom_role_id": 77})),
+        (
+            Patch { role: Some((Role::EndUser, Some(CustomRoleId(77)))), ..Patch::default() },
+            json!({"role": "end-user"}),
+        ),
+        (
+            Patch { role: Some((Role::Agent, Some(CustomRoleId(77)))), ..Patch::default() },
+            json!({"role": "agent", "custom_role_id": 77}),
+        ),
     ];
     for (n, (patch, sent)) in parts.into_iter().enumerate() {
         assert_eq!(effect(&server, &Step::Write(patch)).await, Effect::Done);
@@ -171,9 +186,7 @@ async fn a_success_that_left_role_or_suspension_as_they_were_is_no_success() {
 async fn mailbox(addresses: &[&str]) -> Server {
     let kept: Arc<Mutex<Vec<(u64, String)>>> = Arc::default();
     kept.lock().unwrap().extend((1..).zip(addresses.iter().map(|text| (*text).to_owned())));
-    let show = |(n, (id, value)): (usize, &(u64, String))| {
-        json!({"id": id, "user_id": 7, "type": "email", "value": value, "verified": true, "primary": n == 0})
-    };
+    let show = |(n, (id, value)): (usize, &(u64, String))| json!({"id": id, "user_id": 7, "type": "email", "value": value, "verified": true, "primary": n == 0});
     Server::start(move |seen, _| {
         let mut kept = kept.lock().unwrap();
         let id = seen.path.split('/').nth(6).and_then(|id| id.parse::<u64>().ok());
@@ -211,7 +224,8 @@ async fn an_address_is_changed_by_identities_and_a_repetition_finds_it_done() {
     let add = "POST /api/v2/users/7/identities";
     let primary = "PUT /api/v2/users/7/identities/102/make_primary";
     assert_eq!(server.lines(), [LIST, add, primary, "DELETE /api/v2/users/7/identities/1"]);
-    let sent = json!({"identity": {"type": "email", "value": "new@example.org", "verified": true, "skip_verify_email": true}});
+    let sent =
+        json!({"identity": {"type": "email", "value": "new@example.org", "verified": true, "skip_verify_email": true}});
     assert_eq!(server.seen()[1].json(), sent);
     let put = &server.seen()[2];
     assert_eq!((put.header("content-type"), put.body.as_str()), (Some("application/json"), ""));
@@ -270,7 +284,11 @@ async fn groups_are_joined_and_a_membership_that_exists_is_no_fault() {
     assert_eq!(joined.seen()[0].json(), json!({"group_membership": {"user_id": 7, "group_id": 6}}));
     let refused = member(|_| json(422, &json!({"error": "RecordInvalid", "description": "some wording"}))).await;
     assert_eq!(effect(&refused, &Step::Join(GroupId(6))).await, Effect::AlreadySo);
-    assert_eq!(carry_out(&refused, &Step::Join(GroupId(9))).await.unwrap_err().kind(), "invalid", "group 9 is another's");
+    assert_eq!(
+        carry_out(&refused, &Step::Join(GroupId(9))).await.unwrap_err().kind(),
+        "invalid",
+        "group 9 is another's"
+    );
 }
 
 #[tokio::test]
@@ -346,7 +364,12 @@ async fn a_downgrade_is_one_put_where_zendesk_takes_it() {
 async fn a_refused_downgrade_of_a_suspended_user_lifts_downgrades_and_suspends_again() {
     let server = picky(true, None).await;
     assert_eq!(effect(&server, &Step::Downgrade).await, Effect::Done);
-    let order = [json!({"role": "end-user"}), json!({"suspended": false}), json!({"role": "end-user"}), json!({"suspended": true})];
+    let order = [
+        json!({"role": "end-user"}),
+        json!({"suspended": false}),
+        json!({"role": "end-user"}),
+        json!({"suspended": true}),
+    ];
     assert_eq!(puts(&server), order);
 }
 

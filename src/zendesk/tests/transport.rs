@@ -169,9 +169,13 @@ async fn a_host_that_is_not_there_is_unreachable_for_reads_and_writes() {
     let settings = super::settings(format!("http://{nobody}").parse().unwrap(), super::api_token());
     let http = crate::zendesk::http_client(super::tls(), settings.timeout, &settings.base_url).unwrap();
     let timer = rig.client.caller.timer.clone();
-    rig.client =
-        crate::zendesk::ZendeskClient::new(&settings, Arc::new(super::Rotating::default()), Arc::new(super::Fixed), http)
-            .unwrap();
+    rig.client = crate::zendesk::ZendeskClient::new(
+        &settings,
+        Arc::new(super::Rotating::default()),
+        Arc::new(super::Fixed),
+        http,
+    )
+    .unwrap();
     rig.client.caller.timer = timer;
     for call in [read(), write()] {
         let fault = send(&mut rig, &call).await.unwrap_err();
@@ -270,7 +274,10 @@ async fn guarded(good: &'static [&'static str], scope: &'static str) -> Server {
         if seen.path == "/oauth/tokens" {
             issued += 1;
             let token = format!("token-{issued}");
-            return json(201, &json!({"access_token": token, "token_type": "bearer", "scope": scope, "expires_in": 1800}));
+            return json(
+                201,
+                &json!({"access_token": token, "token_type": "bearer", "scope": scope, "expires_in": 1800}),
+            );
         }
         match seen.header("authorization").and_then(|value| value.strip_prefix("Bearer ")) {
             Some(token) if good.contains(&token) => json(200, &json!({"user": user(7, Role::Admin)})),
@@ -307,7 +314,10 @@ async fn a_refused_token_is_renewed_once() {
     let server = guarded(&["token-2"], "read write").await;
     let mut rig = Rig::with(&server, oauth("read write"));
     assert!(send(&mut rig, &write()).await.is_ok(), "a 401 had no effect: even a write is repeated");
-    assert_eq!(server.lines(), ["POST /oauth/tokens", "POST /api/v2/users", "POST /oauth/tokens", "POST /api/v2/users"]);
+    assert_eq!(
+        server.lines(),
+        ["POST /oauth/tokens", "POST /api/v2/users", "POST /oauth/tokens", "POST /api/v2/users"]
+    );
     let server = guarded(&[], "read write").await;
     let mut rig = Rig::with(&server, oauth("read write"));
     assert!(matches!(send(&mut rig, &write()).await, Err(CallFault::Unauthorized(_))));
@@ -348,7 +358,7 @@ async fn a_token_endpoint_that_wants_a_form_gets_one() {
 #[tokio::test]
 async fn a_token_endpoint_that_fails_leaves_no_doubt_about_the_write() {
     type Case = (fn() -> Reply, &'static str, usize);
-    let table: [Case; 7] = [
+    let table: [Case; 9] = [
         (|| Reply::Drop, "zendesk_unreachable", 4),
         (|| with(500, &[], b"oops"), "zendesk_unreachable", 4),
         (|| with(429, &["retry-after: 500"], b""), "throttled", 1),
@@ -356,6 +366,13 @@ async fn a_token_endpoint_that_fails_leaves_no_doubt_about_the_write() {
         (|| with(200, &["content-type: text/html"], b"<html>"), "garbled", 1),
         (|| json(401, &json!({"error": "invalid_client", "error_description": "unknown client"})), "unauthorized", 1),
         (|| json(400, &json!({"error": "invalid_scope", "error_description": "unknown"})), "unauthorized", 1),
+        // What is said may repeat what was sent, or hold the token itself.
+        (
+            || json(401, &json!({"error": "invalid_client", "error_description": format!("not {CANARY}-1")})),
+            "unauthorized",
+            1,
+        ),
+        (|| json(200, &json!({"access_token": CANARY, "token_type": "bearer", "expires_in": "1800"})), "garbled", 1),
     ];
     for (reply, kind, requests) in table {
         let server = always(reply).await;

@@ -2,7 +2,7 @@
 //!
 //! Modules in reading order: [`domain`] holds the rules, [`engine`] runs a cycle over five ports, [`config`] reads what
 //! both need to know; [`directory`], [`zendesk`], [`store`] and [`report`] are the adapters; [`control`] and [`daemon`]
-//! keep it running and reachable; [`cli`] joins the parts; [`telemetry`] is the log.
+//! keep it running and reachable; [`cli`] joins the parts; [`tls`] says whom they trust; [`telemetry`] is the log.
 
 pub mod config;
 pub mod control;
@@ -10,3 +10,4 @@ pub mod daemon;
 pub mod domain;
 pub mod engine;
 pub mod telemetry;
+pub mod zendesk;

@@ -81,7 +81,10 @@ impl Person {
 
     /// As a server sends them.
     pub fn sent(&self) -> Attributes {
-        self.attributes.iter().flat_map(|(kind, values)| values.iter().map(move |v| (kind.clone(), v.clone()))).collect()
+        self.attributes
+            .iter()
+            .flat_map(|(kind, values)| values.iter().map(move |v| (kind.clone(), v.clone())))
+            .collect()
     }
 }
 

@@ -55,11 +55,7 @@ pub struct MemoryDirectory {
 
 impl MemoryDirectory {
     /// A directory of people and groups.
-    pub fn new(
-        name: &str,
-        people: impl IntoIterator<Item = Person>,
-        groups: impl IntoIterator<Item = Group>,
-    ) -> Self {
+    pub fn new(name: &str, people: impl IntoIterator<Item = Person>, groups: impl IntoIterator<Item = Group>) -> Self {
         let people = people.into_iter().map(|person| (person.id, person)).collect();
         let groups = groups.into_iter().map(|group| (group.id, group)).collect();
         let company = Company { people, groups, ..Company::default() };
@@ -262,11 +258,9 @@ impl Directory for MemoryDirectory {
             groups.filter(|group| group.members.iter().any(names)).map(|group| group.name.clone()).collect::<Vec<_>>()
         };
         Ok(match company.people.get(&entry) {
-            Some(person) => Presence::Found {
-                state: person.usable.state(now),
-                dn: person.dn.clone(),
-                held_by: naming(&person.dn),
-            },
+            Some(person) => {
+                Presence::Found { state: person.usable.state(now), dn: person.dn.clone(), held_by: naming(&person.dn) }
+            }
             None if company.tombstones.contains(&entry) => Presence::Tombstone,
             None => Presence::NotFound { named_by: naming(last_dn) },
         })

@@ -112,7 +112,13 @@ impl MemoryZendesk {
         desk.asked.push((at, key.to_lowercase()));
     }
 
-    fn perform(&self, account: Option<AccountId>, step: &Step, call: u64, answered: bool) -> Result<StepDone, CallFault> {
+    fn perform(
+        &self,
+        account: Option<AccountId>,
+        step: &Step,
+        call: u64,
+        answered: bool,
+    ) -> Result<StepDone, CallFault> {
         let mut desk = lock(&self.desk);
         let target = account.map(|id| id.0);
         let before = target.and_then(|id| desk.users.get(&id).cloned());
@@ -227,7 +233,17 @@ impl Helpdesk for MemoryZendesk {
                 let (step, account) = (step.clone(), account.map(|id| id.0));
                 let effect = Err(CallFault::Unanswered("timed out".into()));
                 let admins = (admins, admins);
-                desk.writes.push(Write { at, call, account, step, effect, answered: false, before: None, after: None, admins });
+                desk.writes.push(Write {
+                    at,
+                    call,
+                    account,
+                    step,
+                    effect,
+                    answered: false,
+                    before: None,
+                    after: None,
+                    admins,
+                });
                 Err(fault(CallTrouble::UnansweredBefore))
             }
             Some(other) => Err(fault(other)),

@@ -1,1 +1,6 @@
 //! One test binary.
+
+mod props;
+mod sim;
+mod support;
+mod tidy;

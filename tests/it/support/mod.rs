@@ -1,0 +1,3 @@
+//! What the tests share: in-process fakes of the five ports.
+
+pub mod memory;

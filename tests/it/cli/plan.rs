@@ -112,7 +112,7 @@ fn the_json_is_plan_format_1() {
         })
         .collect();
     expect![[]].assert_eq(&kinds.join("\n"));
-    assert_eq!(keys(&plan["rejected"][0]).contains("why"), true);
+    assert!(keys(&plan["rejected"][0]).contains("why"));
     assert_eq!(plan["rejected"].as_array().unwrap().len(), 1);
     assert_eq!(plan["conflicts"][0]["user"], STRANGER_MAIL);
     expect![[]].assert_eq(&plan["counts"].to_string());

@@ -245,14 +245,6 @@ impl Rig {
         self.run(&["--once"])
     }
 
-    /// Runs first cycles until everybody has an account, as a person would who approves what waits.
-    #[track_caller]
-    pub fn settle(&self) {
-        self.once().expect(4);
-        self.approve_everything();
-        self.once().expect(0);
-    }
-
     /// Approves every hold that has something in it.
     #[track_caller]
     pub fn approve_everything(&self) {

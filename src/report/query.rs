@@ -284,6 +284,9 @@ impl Who {
             || record.name.as_deref().is_some_and(same)
             || record.zendesk_id.is_some_and(|id| id.to_string() == self.text)
             || record.directory_id.is_some() && record.directory_id == self.entry
-            || record.changes.iter().any(|one| one.field == "email" && (of_change(&one.before) || of_change(&one.after)))
+            || record
+                .changes
+                .iter()
+                .any(|one| one.field == "email" && (of_change(&one.before) || of_change(&one.after)))
     }
 }

@@ -114,12 +114,7 @@ impl SledLedger {
 }
 
 /// Holds a whole store against the file beside it.
-fn judge(
-    dir: &Path,
-    sled: Unjudged,
-    stated: Manifest,
-    found: &Found,
-) -> Result<(Vault, Condition), LedgerFault> {
+fn judge(dir: &Path, sled: Unjudged, stated: Manifest, found: &Found) -> Result<(Vault, Condition), LedgerFault> {
     let serial = stated.serial;
     let Found::Says(beside) = found else {
         // A crash between the first step and the first file beside it.

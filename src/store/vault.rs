@@ -372,9 +372,8 @@ fn told(why: sled::Error) -> LedgerFault {
 
 /// Turns a panic of sled into a fault: on a damaged file it panics as often as it answers (observed).
 fn calmly<T>(work: impl FnOnce() -> Result<T, LedgerFault>) -> Result<T, LedgerFault> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        Err(LedgerFault::Damaged(format!("sled gave up: {}", text_of(panic.as_ref()))))
-    })
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(LedgerFault::Damaged(format!("sled gave up: {}", text_of(panic.as_ref())))))
 }
 
 fn text_of(panic: &(dyn Any + Send)) -> String {

@@ -9,8 +9,28 @@ use crate::report::record::ReportRecord;
 
 /// The columns.
 const HEADER: [&str; 22] = [
-    "time", "cycle", "seq", "app", "directory", "action", "result", "actor", "user", "name", "directory_id", "dn",
-    "zendesk_id", "cause", "groups", "evidence", "changes", "error_type", "error", "hint", "request_id", "elapsed_ms",
+    "time",
+    "cycle",
+    "seq",
+    "app",
+    "directory",
+    "action",
+    "result",
+    "actor",
+    "user",
+    "name",
+    "directory_id",
+    "dn",
+    "zendesk_id",
+    "cause",
+    "groups",
+    "evidence",
+    "changes",
+    "error_type",
+    "error",
+    "hint",
+    "request_id",
+    "elapsed_ms",
 ];
 
 /// Writes records as CSV.

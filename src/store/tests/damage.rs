@@ -132,11 +132,9 @@ fn a_record_under_anothers_key_is_damaged_not_believed() {
     let sealed = seal(Tree::Accounts, b"one", b"payload").unwrap();
     let opened = split(Tree::Accounts, b"one", &sealed.first).unwrap();
     assert!(opened.verify(Tree::Accounts, b"one", b"payload").is_ok());
-    for (tree, key, payload) in [
-        (Tree::Accounts, b"two", b"payload"),
-        (Tree::Owners, b"one", b"payload"),
-        (Tree::Accounts, b"one", b"paylord"),
-    ] {
+    for (tree, key, payload) in
+        [(Tree::Accounts, b"two", b"payload"), (Tree::Owners, b"one", b"payload"), (Tree::Accounts, b"one", b"paylord")]
+    {
         let fault = opened.verify(tree, key, payload).unwrap_err().to_string();
         assert!(fault.contains(tree.name()) && fault.contains(&*String::from_utf8_lossy(key)), "{fault}");
     }

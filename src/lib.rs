@@ -4,3 +4,5 @@
 
 pub mod domain;
 pub mod engine;
+pub mod report;
+pub mod store;

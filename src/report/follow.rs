@@ -13,12 +13,10 @@ use super::query::{Filter, Found, Judged, Matcher, QueryFault, Search, Who, unre
 
 /// Bytes that one poll takes of a file at a time.
 const BLOCK: u64 = 1 << 20;
-/// A line longer than this is none of ours and is dropped.
-const PENDING_MAX: usize = 1 << 20;
 
 /// Where following begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Begin {
     /// With the first record of the active file.
     Start,
     /// With the next record that is written.
@@ -35,14 +33,13 @@ pub struct Follower {
     closed: Option<Stamp>,
 }
 
-/// The file that is being read, and how far.
+/// The file that is being read, and up to which whole line. A line that isn't whole yet is read again: it may be taken
+/// off and another one written in its place.
 struct Open {
     file: File,
     identity: (u64, u64),
     at: u64,
     number: u64,
-    /// The beginning of a line that isn't whole yet.
-    pending: Vec<u8>,
 }
 
 impl Follower {
@@ -50,18 +47,16 @@ impl Follower {
     ///
     /// # Errors
     /// When a file of it can't be read.
-    pub fn begin(report: &Path, filter: &Filter, from: From) -> Result<Self, QueryFault> {
+    pub fn begin(report: &Path, filter: &Filter, from: Begin) -> Result<Self, QueryFault> {
         let mut who = filter.user.as_deref().map(Who::new);
         if let Some(who) = &mut who {
-            for found in Search::over(report, &Filter::default(), None)?.filter_map(Result::ok) {
-                who.learn(&found.record);
-            }
+            Search::over(report, &Filter::default(), None)?.flatten().for_each(|found| who.learn(&found.record));
         }
         let files = Files::of(report);
         let closed = newest_closed(&files)?;
         let mut open = open(report)?;
-        if let (From::End, Some(open)) = (from, &mut open) {
-            open.to_end().map_err(|why| unreadable(report, why))?;
+        if let (Begin::End, Some(open)) = (from, &mut open) {
+            open.skip_to_end().map_err(|why| unreadable(report, why))?;
         }
         let matcher = Matcher { filter: filter.clone(), who };
         Ok(Self { report: report.to_owned(), files, matcher, open, closed })
@@ -139,7 +134,7 @@ fn newest_closed(files: &Files) -> Result<Option<Stamp>, QueryFault> {
 fn open(report: &Path) -> Result<Option<Open>, QueryFault> {
     let opened = files::open_file(report).and_then(|file| {
         let identity = files::identity(&file.metadata()?);
-        Ok(Open { file, identity, at: 0, number: 0, pending: Vec::new() })
+        Ok(Open { file, identity, at: 0, number: 0 })
     });
     match opened {
         Ok(open) => Ok(Some(open)),
@@ -149,7 +144,7 @@ fn open(report: &Path) -> Result<Option<Open>, QueryFault> {
 }
 
 impl Open {
-    fn to_end(&mut self) -> io::Result<()> {
+    fn skip_to_end(&mut self) -> io::Result<()> {
         let whole = Lines::of_file(Path::new(""), self.file.try_clone()?);
         for line in whole {
             let line = line?;
@@ -163,29 +158,22 @@ impl Open {
 
     /// The next lines that are whole.
     fn lines(&mut self) -> io::Result<Vec<Line>> {
-        let len = self.file.metadata()?.len();
-        let whole = self.at - self.pending.len() as u64;
-        if len < self.at {
-            // A torn line was taken off, or somebody emptied the file.
-            self.at = if len < whole { 0 } else { whole };
-            self.number = if len < whole { 0 } else { self.number };
-            self.pending.clear();
+        if self.file.metadata()?.len() < self.at {
+            // Somebody emptied it.
+            (self.at, self.number) = (0, 0);
         }
         self.file.seek(SeekFrom::Start(self.at))?;
         let mut block = Vec::new();
         (&self.file).take(BLOCK).read_to_end(&mut block)?;
-        self.at += block.len() as u64;
         let mut lines = Vec::new();
         for part in block.split_inclusive(|byte| *byte == b'\n') {
-            self.pending.extend_from_slice(part);
-            if self.pending.last() == Some(&b'\n') {
-                self.pending.pop();
-                self.number += 1;
-                let bytes = std::mem::take(&mut self.pending);
-                lines.push(Line { number: self.number, bytes, end: LineEnd::Whole });
-            } else if self.pending.len() > PENDING_MAX {
-                self.pending.clear();
+            // What fills a block without an end is no line of ours.
+            if part.last() != Some(&b'\n') && part.len() as u64 != BLOCK {
+                break;
             }
+            self.at += part.len() as u64;
+            self.number += 1;
+            lines.push(Line { number: self.number, bytes: part.trim_ascii_end().to_vec(), end: LineEnd::Whole });
         }
         Ok(lines)
     }

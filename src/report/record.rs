@@ -162,7 +162,8 @@ pub struct Written {
 /// When it has no JSON form, which no notice is known to bring about.
 pub fn make(notice: &Notice, salt: [u8; 16], prev: &str, redaction: Redaction) -> Result<Written, ReportFault> {
     let fault = |why: serde_json::Error| ReportFault(format!("a record can't be written down: {why}"));
-    let mut record = ReportRecord::of(notice, salt, prev);
+    let whole = ReportRecord::of(notice, salt, prev);
+    let mut record = whole.clone();
     let mut limits = [8_192, 2_048, 512, 128, 32].into_iter();
     loop {
         let personal = personal(&serde_json::to_value(&record).map_err(fault)?);
@@ -173,7 +174,10 @@ pub fn make(notice: &Notice, salt: [u8; 16], prev: &str, redaction: Redaction) -
         };
         let line = escape::json(&shown).map_err(fault)?;
         match limits.next().filter(|_| line.len() >= LINE_MAX) {
-            Some(limit) => record.shorten(limit),
+            Some(limit) => {
+                record = whole.clone();
+                record.shorten(limit);
+            }
             None => {
                 let hash = chain_hash(&serde_json::to_value(&shown).map_err(fault)?);
                 return Ok(Written { record: shown, line, hash });
@@ -299,11 +303,7 @@ impl From<&FieldChange> for ChangeRecord {
             FieldValue::Set(names) => names.iter().cloned().map(Value::String).collect(),
             FieldValue::Flag(flag) => Value::Bool(*flag),
         };
-        Self {
-            field: change.field.to_owned(),
-            before: Some(value(&change.before)),
-            after: Some(value(&change.after)),
-        }
+        Self { field: change.field.to_owned(), before: Some(value(&change.before)), after: Some(value(&change.after)) }
     }
 }
 
@@ -332,7 +332,10 @@ pub fn personal(record: &Value) -> Value {
 
 fn only(value: &Value, names: &[&str]) -> Map<String, Value> {
     let fields = value.as_object().into_iter().flatten();
-    fields.filter(|(name, _)| names.contains(&name.as_str())).map(|(name, field)| (name.clone(), field.clone())).collect()
+    fields
+        .filter(|(name, _)| names.contains(&name.as_str()))
+        .map(|(name, field)| (name.clone(), field.clone()))
+        .collect()
 }
 
 /// What the next record's `prev` is: over the record without its personal part.

@@ -1,7 +1,8 @@
 //! The keys of the store. Names of apps and directories have no NUL, so a NUL ends them; numbers are big-endian, so that
 //! keys sort as the numbers do.
 
-use crate::domain::id::{AccountId, AppName, CycleId, Digest, DirectoryName, EntryId, Malformed, PersonId};
+use crate::domain::assignment::PinKey;
+use crate::domain::id::{AccountId, AppName, CycleId, Digest, Digester, DirectoryName, EntryId, Malformed, PersonId};
 
 /// The record of the store's own format.
 pub(super) const SCHEMA: &[u8] = b"schema";
@@ -32,9 +33,13 @@ pub(super) fn account(app: &AppName, account: AccountId) -> Vec<u8> {
     joined(&[app.as_str().as_bytes(), b"\0", &account.0.to_be_bytes()])
 }
 
-/// The pin of a text.
-pub(super) fn pin(directory: &DirectoryName, text: &str) -> Vec<u8> {
-    joined(&[directory.as_str().as_bytes(), b"\0", text.as_bytes()])
+/// The pin of a text; a digest stands for it, so that no key is long.
+pub(super) fn pin(pin: &PinKey) -> Vec<u8> {
+    let mut digest = Digester::new("pin 1");
+    digest.text(&pin.text);
+    let mut key = directory(&pin.directory);
+    key.extend(digest.finish().0);
+    key
 }
 
 /// Everything of a directory.
@@ -95,13 +100,6 @@ pub(super) fn person_of(key: &[u8]) -> Result<PersonId, Malformed> {
 pub(super) fn app_of(key: &[u8]) -> Option<&str> {
     let end = key.iter().position(|byte| *byte == 0)?;
     std::str::from_utf8(&key[..end]).ok()
-}
-
-/// Directory and text of the key of a pin.
-pub(super) fn pin_of(key: &[u8]) -> Result<(DirectoryName, String), Malformed> {
-    let (directory, text) =
-        text(key)?.split_once('\0').ok_or_else(|| Malformed("the key names no directory".into()))?;
-    Ok((DirectoryName::new(directory)?, text.to_owned()))
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Malformed> {

@@ -1,7 +1,7 @@
 //! The seal around each stored value: a version, and a checksum over where it lies and what it says.
 //!
 //! A value that doesn't fit its seal is a fault that names tree and key; it is never taken for absent. Long values are
-//! cut into parts, because sled 0.34.7 keeps values from about 128 KB on in files that it never deletes (observed).
+//! cut into parts, because sled 0.34.7 writes a leaf of more than 128 KB into a file that it never deletes (observed).
 
 use crate::engine::ports::LedgerFault;
 
@@ -77,8 +77,8 @@ impl Tree {
 
 /// The version of every record that this release writes.
 pub(super) const VERSION: u8 = 1;
-/// Bytes of one stored value at most; well below the size from which sled makes files of them.
-const PART_MAX: usize = 48 * 1024;
+/// Bytes of one stored value at most: a leaf of sled holds 17 of them, and must stay below 128 KB.
+const PART_MAX: usize = 6 * 1024;
 /// Bytes of a value in all its parts at most: an approval of every change of 300,000 people fits.
 pub(super) const VALUE_MAX: usize = 32 << 20;
 /// Version, number of parts, checksum.

@@ -1,7 +1,7 @@
 //! The view for people: a table, or, where that would be too narrow to read, a list of blocks.
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{ContentArrangement, Table, TableStyle};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, TableStyle, Width};
 
 use super::{cause, changes, error, time, visible, who};
 use crate::report::record::ReportRecord;
@@ -19,19 +19,23 @@ pub fn table(records: &[ReportRecord], width: u16) -> String {
 fn columns(records: &[ReportRecord], width: u16) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    table.set_header(["Time (UTC)", "App", "Action", "Result", "Who", "Why and what"]);
+    table.set_header(["Time (UTC)", "App", "Did", "Who", "Why and what"]);
     for record in records {
-        let what = [cause(record), changes(record), error(record), by(record)];
+        let by = by(record).map(|actor| format!("by {actor}")).unwrap_or_default();
+        let what = [cause(record), changes(record, "\n"), with_hint(record), by];
         let what: Vec<String> = what.into_iter().filter(|part| !part.is_empty()).collect();
         table.add_row([
             time(record),
             visible(record.app.as_deref().unwrap_or_default()),
-            visible(&record.action),
-            visible(&record.result),
+            format!("{}\n{}", visible(&record.action), visible(&record.result)),
             who(record),
             what.join("\n"),
         ]);
     }
+    // Most of the room is for why and what; dates and times break between each other.
+    let most = |percent: u16| ColumnConstraint::UpperBoundary(Width::Percentage(percent));
+    let time = if width < 100 { ColumnConstraint::Absolute(Width::Fixed(12)) } else { most(25) };
+    table.set_constraints([time, most(15), most(18), most(27), most(60)]);
     trimmed(&table)
 }
 
@@ -46,9 +50,9 @@ fn blocks(records: &[ReportRecord], width: u16) -> String {
             ("did", did),
             ("who", who(record)),
             ("why", cause(record)),
-            ("what", changes(record)),
-            ("error", error(record)),
-            ("by", by(record)),
+            ("what", changes(record, "\n")),
+            ("error", with_hint(record)),
+            ("by", by(record).unwrap_or_default()),
         ];
         for (name, text) in rows.into_iter().filter(|(_, text)| !text.is_empty()) {
             table.add_row([name.to_owned(), text]);
@@ -58,8 +62,13 @@ fn blocks(records: &[ReportRecord], width: u16) -> String {
     records.iter().map(one).collect::<Vec<String>>().join("\n\n")
 }
 
-fn by(record: &ReportRecord) -> String {
-    if record.actor == "daemon" { String::new() } else { format!("by {}", visible(&record.actor)) }
+/// Who asked for it, if it wasn't the daemon by itself.
+fn by(record: &ReportRecord) -> Option<String> {
+    (record.actor != "daemon").then(|| visible(&record.actor))
+}
+
+fn with_hint(record: &ReportRecord) -> String {
+    record.error.as_ref().map(|one| format!("{}; {}", error(record), visible(&one.hint))).unwrap_or_default()
 }
 
 fn trimmed(table: &Table) -> String {

@@ -13,6 +13,3 @@ pub mod domain;
 pub mod engine;
 pub mod report;
 pub mod store;
-pub mod telemetry;
-pub mod tls;
-pub mod zendesk;

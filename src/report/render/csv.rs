@@ -73,7 +73,7 @@ impl<W: io::Write> CsvReport<W> {
             cause.map(|cause| cause.code.clone()).unwrap_or_default(),
             cause.map(|cause| cause.groups.join("; ")).unwrap_or_default(),
             cause.and_then(|cause| cause.evidence.clone()).unwrap_or_default(),
-            changes(record),
+            changes(record, ", "),
             of_error(|error| &error.kind).unwrap_or_default(),
             of_error(|error| &error.message).unwrap_or_default(),
             of_error(|error| &error.hint).unwrap_or_default(),

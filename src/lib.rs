@@ -13,3 +13,6 @@ pub mod domain;
 pub mod engine;
 pub mod report;
 pub mod store;
+pub mod telemetry;
+pub mod tls;
+pub mod zendesk;

@@ -193,6 +193,8 @@ impl<P: Ports> Engine<P> {
         };
         let succeeded = matches!(outcome, Outcome::Done(_) | Outcome::AlreadySo(_));
         let elapsed_ms = elapsed(started);
+        // An account that was made has an id to be told, whatever came after.
+        let change = Change { account: change.account.or(walked.account), ..change };
         let applied = Applied { change, outcome, request_id: walked.request_id.clone(), elapsed_ms };
         self.tell(&applied, seq, run)?;
         if matches!(applied.outcome, Outcome::Unknown(_)) {
@@ -214,6 +216,7 @@ impl<P: Ports> Engine<P> {
     fn intent(&self, change: &Change, seq: u64, run: &Run<'_>) -> Intent {
         let external_id = change.steps.iter().find_map(|step| match step {
             Step::Create(new) => new.external_id.clone(),
+            Step::Write(patch) => patch.external_id.clone(),
             _ => None,
         });
         Intent {

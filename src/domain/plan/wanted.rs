@@ -213,7 +213,8 @@ impl Work<'_> {
         if switch == Switch::Off {
             return Decision::SwitchedOff(action);
         }
-        let guard = guard.filter(|_| class == Class::TakesOrRaises);
+        let loses_tags = difference.steps.iter().any(|step| matches!(step, Step::RemoveTags(_)));
+        let guard = guard.filter(|_| class == Class::TakesOrRaises || loses_tags);
         self.change(Some(account.id), action, code, difference, class, guard, Some(outcome))
     }
 

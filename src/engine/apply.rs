@@ -3,7 +3,7 @@
 //! Before the first call of a change an intent is on disk; after it the report is told and the intent settled. An
 //! unanswered call leaves its intent open, to be asked about before anything new is planned.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
@@ -12,13 +12,11 @@ use crate::domain::account::{KnownAccount, ObservedAccount, Standing, Suspended}
 use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::brake::ApprovedPlan;
 use crate::domain::change::{Action, Change, Class, Confirm, Guard, SignIn, Step};
-use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName, Email};
+use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName, Email, EntryId};
 use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict};
 use crate::domain::scope::Departure;
 
-use super::ports::{
-    CallFault, Clock, Directory, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement,
-};
+use super::ports::{CallFault, Clock, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement};
 use super::{Abort, Engine, Ports, Stop};
 
 /// What runs through a whole cycle.
@@ -28,6 +26,8 @@ pub(super) struct Run<'a> {
     /// The moment at which account states are judged.
     pub(super) now: DateTime<Utc>,
     pub(super) seq: u64,
+    /// The groups that assigned ones led to, in each directory that was read in full.
+    pub(super) reached: BTreeMap<DirectoryName, BTreeSet<EntryId>>,
     pub(super) stop: Stop,
     pub(super) progress: &'a mut dyn Progress,
 }
@@ -124,34 +124,29 @@ impl<P: Ports> Engine<P> {
         if change.confirm == Confirm::No {
             return None;
         }
-        let name: &DirectoryName = &change.person.directory;
         let hint = "nothing was written; the next cycle looks again";
-        let Some(directory) = self.directories.iter_mut().find(|directory| directory.name() == name) else {
-            return Some(Problem::new("not_confirmed", format!("directory {name} is not configured"), hint));
-        };
         let known = match self.ledger.known(&change.app, &change.person) {
             Ok(Some(known)) => known,
             Ok(None) | Err(_) => {
-                return Some(Problem::new(
-                    "not_confirmed",
-                    "the store no longer knows the account",
-                    "the next cycle plans anew",
-                ));
+                return Some(Problem::new("not_confirmed", "the store no longer knows the account", hint));
             }
         };
-        let presence = match directory.look_up(change.person.entry, &known.dn, &known.through, run.now).await {
-            Ok(presence) => presence,
+        let nothing = BTreeSet::new();
+        let reached = run.reached.get(&change.person.directory).unwrap_or(&nothing);
+        let departure = match self.look_up(&known, reached, run.now).await {
+            Ok(departure) => departure,
             Err(fault) => return Some(Problem::new("not_confirmed", fault, hint)),
         };
-        let departure = Departure::from(presence);
         // What was approved for an unreadable person or a lost group may look just as it did when it was shown.
-        let excused = matches!(change.guard, Some(Guard::Unreadable | Guard::GroupMissing(_) | Guard::GroupEmptied(_)));
+        let excused = matches!(
+            change.guard,
+            Some(Guard::Unreadable | Guard::GroupMissing(_) | Guard::GroupEmptied(_) | Guard::GroupUnreached(_))
+        );
         match departure {
             Departure::Unusable(_) | Departure::LeftGroups | Departure::Tombstone => None,
             // What was shown outright and can't be found any more is an absence, and a first one.
             Departure::Absent if change.class == Class::RemovalByAbsence => None,
             Departure::Unreadable { .. } if excused => None,
-            Departure::StillHeld { .. } if matches!(change.guard, Some(Guard::GroupUnreached(_))) => None,
             Departure::Absent | Departure::Unreadable { .. } | Departure::StillHeld { .. } => {
                 Some(Problem::new("not_confirmed", departure, hint))
             }

@@ -7,7 +7,7 @@ use crate::domain::brake::{Experience, Hold, HoldReason};
 use crate::domain::change::Confirm;
 use crate::domain::id::{Digest, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
-use crate::domain::plan::{Conflict, Plan, Rejected, Waiting};
+use crate::domain::plan::{Conflict, ConflictReason, Plan, Rejected, Waiting};
 use crate::domain::scope::Departure;
 
 use super::apply::Run;
@@ -95,7 +95,10 @@ impl<P: Ports> Engine<P> {
     /// Ends the notes of an absence for people who were seen again, though nothing could be done for them.
     fn end_notes(&mut self, plan: &Plan) -> Result<(), Abort> {
         let rejected = plan.rejected.iter().map(|one| &one.person);
-        let conflicts = plan.conflicts.iter().map(|one| &one.person);
+        // These two befall departed people as well, who weren't seen.
+        let perhaps =
+            |why: &ConflictReason| matches!(why, ConflictReason::Untouchable(_) | ConflictReason::LastAdmins(_));
+        let conflicts = plan.conflicts.iter().filter(|one| !perhaps(&one.why)).map(|one| &one.person);
         let wanted = plan.changes.iter().filter(|change| change.confirm == Confirm::No).map(|change| &change.person);
         let held = |waiting: &&Waiting| matches!(waiting.departure, Departure::StillHeld { .. });
         let held = plan.waiting.iter().filter(held).map(|waiting| &waiting.known.person);

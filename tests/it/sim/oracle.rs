@@ -46,6 +46,8 @@ struct Look<'a> {
     /// People whose group is missing or reads empty.
     guarded: BTreeSet<PersonId>,
     before: &'a Before,
+    /// The owner and our own user, and the groups.
+    desk: (BTreeSet<u64>, BTreeMap<u64, String>),
 }
 
 impl Oracle {
@@ -78,17 +80,20 @@ impl Oracle {
                 approved,
                 guarded: guarded(world, app, before),
                 before,
+                desk: world.rig.apps[app].1.with(|desk| (BTreeSet::from([desk.owner, desk.own]), desk.groups.clone())),
             };
-            let all = world.rig.apps[app].1.writes();
-            let new = &all[self.judged[app]..];
-            self.judged[app] = all.len();
-            for write in new {
+            let from = self.judged[app];
+            let new = world.rig.apps[app].1.with(|desk| desk.writes[from..].to_vec());
+            self.judged[app] = from + new.len();
+            for write in &new {
                 self.learn(&look, write)?;
                 look.each(&self.owners[app], write)?;
             }
-            look.together(&self.owners[app], new)?;
+            look.together(&self.owners[app], &new)?;
             self.one_account_each(world, app)?;
-            no_blind_repeat(world, app, &all)?;
+            if new.iter().any(|write| matches!(write.step, Step::Create(_))) {
+                no_blind_repeat(world, app, &world.rig.apps[app].1.writes())?;
+            }
         }
         if let Ran::Ended(report) = ran {
             // What was let go on was begun: it doesn't count again.
@@ -117,7 +122,9 @@ impl Oracle {
         let Some(person) = person else {
             return Err(format!("account {id} belongs to nobody and was written: {:?}", write.step));
         };
-        self.owners[look.app].insert(id, person);
+        if write.effect.is_ok() {
+            self.owners[look.app].insert(id, person);
+        }
         Ok(())
     }
 
@@ -140,8 +147,8 @@ impl Oracle {
         let notices = world.rig.report.notices();
         let new = &notices[self.compared.1..];
         for (app, (rules, desk)) in world.rig.apps.iter().enumerate() {
-            let all = desk.writes();
-            let writes = &all[self.compared.0[app]..];
+            let from = self.compared.0[app];
+            let writes = &desk.with(|desk| desk.writes[from..].to_vec());
             let of_app = |notice: &&Notice| notice.app.as_ref() == Some(&rules.app);
             let told: Vec<&Notice> = new.iter().filter(of_app).filter(|one| attempted(one)).collect();
             for write in writes {
@@ -155,7 +162,7 @@ impl Oracle {
                     return Err(format!("a record tells of something done that was not: {notice:?}"));
                 }
             }
-            self.compared.0[app] = all.len();
+            self.compared.0[app] = from + writes.len();
         }
         self.compared.1 = notices.len();
         Ok(())
@@ -243,9 +250,9 @@ impl Look<'_> {
 
     /// Rules over a single write.
     fn each(&self, owners: &BTreeMap<u64, PersonId>, write: &Write) -> Result<(), String> {
-        let desk = self.world.rig.apps[self.app].1.desk();
+        let desk = &self.desk;
         let broken = |what: &str| Err(format!("{what}: {:?} to {:?}", write.step, write.account));
-        if write.account.is_some_and(|id| id == desk.owner || id == desk.own) {
+        if write.account.is_some_and(|id| desk.0.contains(&id)) {
             return broken("the owner or our own user was written");
         }
         if write.before.iter().any(|user| self.rules.protected.iter().any(|email| user.has_email(email))) {
@@ -271,11 +278,12 @@ impl Look<'_> {
             Some(Truth::Wanted(wish)) => {
                 let takes = match &write.step {
                     Step::Write(patch) => {
-                        let lowers = patch.role.is_some_and(|(role, _)| role < wish.role.role());
+                        let had = write.before.as_ref().map_or(Role::EndUser, |user| user.role);
+                        let lowers = patch.role.is_some_and(|(role, _)| role < wish.role.role() && role < had);
                         lowers || patch.sign_in == Some(SignIn::Suspend)
                     }
                     Step::Downgrade => wish.role.role() != Role::EndUser,
-                    Step::Leave(group) => wish.groups.contains(&desk.groups[&group.0]),
+                    Step::Leave(group) => wish.groups.contains(&desk.1[&group.0]),
                     Step::RemoveTags(tags) => !tags.is_disjoint(&wish.tags),
                     Step::EndSessions => true,
                     Step::Create(_)

@@ -158,13 +158,16 @@ impl<P: Ports> Engine<P> {
         let began = self.clock.now();
         let cycle = CycleId::at(began);
         tracing::info!(cycle = %cycle, "cycle began");
-        let mut run = Run { cycle: cycle.clone(), actor: order.actor, now: began, seq: 0, stop: order.stop, progress };
+        let reached = BTreeMap::new();
+        let mut run =
+            Run { cycle: cycle.clone(), actor: order.actor, now: began, seq: 0, reached, stop: order.stop, progress };
         self.bind()?;
         self.report.ready()?;
         let unsettled = self.recover(&mut run).await?;
         let skip: BTreeMap<usize, Problem> = unsettled.into_iter().map(|one| (one.at, one.fault.problem())).collect();
         let prepared = self.prepare(cycle.clone(), order.only.as_deref(), &skip, run.progress).await?;
         self.pin(&prepared.wholes)?;
+        run.reached = prepared.wholes.iter().map(|(name, whole)| (name.clone(), whole.reached())).collect();
         let complete: BTreeSet<DirectoryName> =
             prepared.wholes.keys().filter(|name| !prepared.faults.contains_key(*name)).cloned().collect();
         let mut endings = BTreeSet::from([Ending::Done]);

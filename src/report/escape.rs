@@ -36,7 +36,7 @@ pub fn visible(text: &str) -> String {
 pub fn json(value: &impl Serialize) -> Result<String, serde_json::Error> {
     let mut bytes = Vec::with_capacity(1_024);
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut bytes, Compact))?;
-    String::from_utf8(bytes).map_err(|why| serde::ser::Error::custom(why))
+    String::from_utf8(bytes).map_err(serde::ser::Error::custom)
 }
 
 /// A line of JSON that somebody else may have written, made safe to show; a line of ours stays as it is.

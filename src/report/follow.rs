@@ -16,7 +16,7 @@ const BLOCK: u64 = 1 << 20;
 
 /// Where following begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Begin {
     /// With the first record of the active file.
     Start,
     /// With the next record that is written.
@@ -47,18 +47,16 @@ impl Follower {
     ///
     /// # Errors
     /// When a file of it can't be read.
-    pub fn begin(report: &Path, filter: &Filter, from: From) -> Result<Self, QueryFault> {
+    pub fn begin(report: &Path, filter: &Filter, from: Begin) -> Result<Self, QueryFault> {
         let mut who = filter.user.as_deref().map(Who::new);
         if let Some(who) = &mut who {
-            for found in Search::over(report, &Filter::default(), None)?.filter_map(Result::ok) {
-                who.learn(&found.record);
-            }
+            Search::over(report, &Filter::default(), None)?.flatten().for_each(|found| who.learn(&found.record));
         }
         let files = Files::of(report);
         let closed = newest_closed(&files)?;
         let mut open = open(report)?;
-        if let (From::End, Some(open)) = (from, &mut open) {
-            open.to_end().map_err(|why| unreadable(report, why))?;
+        if let (Begin::End, Some(open)) = (from, &mut open) {
+            open.skip_to_end().map_err(|why| unreadable(report, why))?;
         }
         let matcher = Matcher { filter: filter.clone(), who };
         Ok(Self { report: report.to_owned(), files, matcher, open, closed })
@@ -146,7 +144,7 @@ fn open(report: &Path) -> Result<Option<Open>, QueryFault> {
 }
 
 impl Open {
-    fn to_end(&mut self) -> io::Result<()> {
+    fn skip_to_end(&mut self) -> io::Result<()> {
         let whole = Lines::of_file(Path::new(""), self.file.try_clone()?);
         for line in whole {
             let line = line?;

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::files::{self, Files, LineEnd, Lines};
 use super::head::{self, FoundHead, Head, HeadFile};
 use super::record::{self, NOTHING_BEFORE, ReportRecord};
-use super::rotate::Hook;
+use super::rotate::{Hook, Step};
 use crate::domain::change::Action;
 use crate::domain::id::CycleId;
 use crate::domain::outcome::Notice;
@@ -149,7 +149,8 @@ impl Journal {
         let mut bytes = Vec::with_capacity(line.len() + 1);
         bytes.extend_from_slice(line.as_bytes());
         bytes.push(b'\n');
-        let written = self.active.file.write_all(&bytes).and_then(|()| self.active.file.sync_data());
+        let written = self.active.file.write_all(&bytes).and_then(|()| self.hook.reach(Step::Written));
+        let written = written.and_then(|()| self.active.file.sync_data());
         if let Err(why) = written {
             // What is there of the record must not be taken for one.
             if self.active.file.set_len(before).is_err() {
@@ -190,6 +191,7 @@ impl Report for Journal {
     }
 
     fn told(&mut self, cycle: &CycleId, seq: u64) -> Result<Told, ReportFault> {
+        self.attend()?;
         let listed = self.files.closed().map_err(|why| fault(self.files.dir(), &why))?;
         let active = files::open_file(self.files.active()).map(|file| Lines::of_file(self.files.active(), file));
         let newest_first = std::iter::once(active).chain(listed.iter().rev().map(files::Closed::open));

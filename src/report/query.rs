@@ -51,7 +51,7 @@ pub struct Found {
 /// The report can't be read, in whole or in part.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryFault {
-    /// A file can't be read: the search can't go on.
+    /// A file can't be read, or not to its end: the search goes on with the next one.
     #[error("{}: can't be read", file.display())]
     Io {
         /// Which.
@@ -83,13 +83,8 @@ pub fn search(report: &Path, filter: &Filter) -> Result<Search, QueryFault> {
     let mut who = filter.user.as_deref().map(Who::new);
     if let Some(who) = &mut who {
         // First all that this person was ever known by, over the whole report; then what fits.
-        for found in Search::over(report, &Filter::default(), None)? {
-            match found {
-                Ok(found) => who.learn(&found.record),
-                Err(QueryFault::Unreadable { .. }) => {}
-                Err(fault) => return Err(fault),
-            }
-        }
+        // What can't be read is told the second time.
+        Search::over(report, &Filter::default(), None)?.flatten().for_each(|found| who.learn(&found.record));
     }
     Search::over(report, filter, who)
 }
@@ -284,6 +279,9 @@ impl Who {
             || record.name.as_deref().is_some_and(same)
             || record.zendesk_id.is_some_and(|id| id.to_string() == self.text)
             || record.directory_id.is_some() && record.directory_id == self.entry
-            || record.changes.iter().any(|one| one.field == "email" && (of_change(&one.before) || of_change(&one.after)))
+            || record
+                .changes
+                .iter()
+                .any(|one| one.field == "email" && (of_change(&one.before) || of_change(&one.after)))
     }
 }

@@ -303,11 +303,7 @@ impl From<&FieldChange> for ChangeRecord {
             FieldValue::Set(names) => names.iter().cloned().map(Value::String).collect(),
             FieldValue::Flag(flag) => Value::Bool(*flag),
         };
-        Self {
-            field: change.field.to_owned(),
-            before: Some(value(&change.before)),
-            after: Some(value(&change.after)),
-        }
+        Self { field: change.field.to_owned(), before: Some(value(&change.before)), after: Some(value(&change.after)) }
     }
 }
 
@@ -336,7 +332,10 @@ pub fn personal(record: &Value) -> Value {
 
 fn only(value: &Value, names: &[&str]) -> Map<String, Value> {
     let fields = value.as_object().into_iter().flatten();
-    fields.filter(|(name, _)| names.contains(&name.as_str())).map(|(name, field)| (name.clone(), field.clone())).collect()
+    fields
+        .filter(|(name, _)| names.contains(&name.as_str()))
+        .map(|(name, field)| (name.clone(), field.clone()))
+        .collect()
 }
 
 /// What the next record's `prev` is: over the record without its personal part.

@@ -18,9 +18,11 @@ use super::files::{self, Closed, Files, Stamp};
 use super::journal::{self, Active, Journal};
 use crate::engine::ports::ReportFault;
 
-/// A moment at which a crash would leave something half done.
+/// A moment at which a crash or a full disk would leave something half done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
+    /// The record is in the file, and not yet durable.
+    Written,
     /// The active file has its closed name; there is no active one.
     Renamed,
     /// The new active file is there.
@@ -43,7 +45,7 @@ pub(super) struct Hook {
 }
 
 impl Hook {
-    fn reach(&self, step: Step) -> io::Result<()> {
+    pub(super) fn reach(&self, step: Step) -> io::Result<()> {
         #[cfg(test)]
         if let Some(stop) = &self.stop {
             return stop(step);

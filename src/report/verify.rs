@@ -71,7 +71,7 @@ impl fmt::Display for Wrong {
             Self::End => f.write_str("records behind this one are missing, or this one was altered"),
             Self::Torn => f.write_str("the file ends in the middle of a line"),
             Self::NoHead => {
-                f.write_str("report.log.head is missing: whether records were cut off at the ends can't be told")
+                f.write_str("the head beside the report is missing: whether records were cut off can't be told")
             }
         }
     }

@@ -135,8 +135,7 @@ impl BesideFile {
 pub(super) fn write(dir: &Path, manifest: &Manifest) -> Result<(), LedgerFault> {
     let digest = crate::domain::id::Digest(manifest.digest).to_string();
     let check = BesideFile::check(manifest.serial, &manifest.counts, &digest);
-    let file =
-        BesideFile { format: 1, serial: manifest.serial, counts: manifest.counts.clone(), digest, check };
+    let file = BesideFile { format: 1, serial: manifest.serial, counts: manifest.counts.clone(), digest, check };
     let text = serde_json::to_vec(&file).map_err(|why| place::fault(&dir.join(BESIDE), why))?;
     place::replace(dir, BESIDE, &text)
 }

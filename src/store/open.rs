@@ -91,7 +91,8 @@ impl SledLedger {
         place::private_dir(&store)?;
 
         let mut population = BTreeMap::new();
-        let started = vault::inspect(&store, &mut |key, payload| ledger::count(&mut population, key, payload));
+        let started =
+            vault::inspect(&store, &mut |tree, key, payload| ledger::examine(&mut population, tree, key, payload));
         let (vault, condition) = match started {
             Ok(Start::Empty(sled)) if found == Found::Missing => (begin(dir, sled, None)?, Condition::Fresh),
             Ok(Start::Empty(sled)) if !existed => {
@@ -114,12 +115,7 @@ impl SledLedger {
 }
 
 /// Holds a whole store against the file beside it.
-fn judge(
-    dir: &Path,
-    sled: Unjudged,
-    stated: Manifest,
-    found: &Found,
-) -> Result<(Vault, Condition), LedgerFault> {
+fn judge(dir: &Path, sled: Unjudged, stated: Manifest, found: &Found) -> Result<(Vault, Condition), LedgerFault> {
     let serial = stated.serial;
     let Found::Says(beside) = found else {
         // A crash between the first step and the first file beside it.
@@ -173,7 +169,7 @@ fn condemn(dir: &Path, found: &Found, why: String) -> Result<(Vault, Condition),
 fn begin_anew(dir: &Path, after: Option<&Beside>) -> Result<Vault, LedgerFault> {
     let store = dir.join(place::STORE);
     place::private_dir(&store)?;
-    match vault::inspect(&store, &mut |_, _| {})? {
+    match vault::inspect(&store, &mut |_, _, _| Ok(()))? {
         Start::Empty(sled) => begin(dir, sled, after),
         Start::Whole(..) => Err(LedgerFault::Damaged("a new store isn't empty".into())),
     }

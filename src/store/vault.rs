@@ -72,18 +72,21 @@ pub(super) enum Start {
     Whole(Unjudged, Manifest),
 }
 
+/// Reads a payload, to see whether it can be read.
+pub(super) type Examine<'a> = dyn FnMut(Tree, &[u8], &[u8]) -> Result<(), LedgerFault> + 'a;
+
 /// An open sled that nobody has judged yet.
 pub(super) struct Unjudged {
     trees: Vec<sled::Tree>,
     db: sled::Db,
 }
 
-/// Opens sled and looks through every record. `note` hears of each one in the fingerprint tree.
+/// Opens sled and looks through every record; `examine` says whether its payload can be read.
 ///
 /// # Errors
 /// [`LedgerFault::Damaged`] when anything doesn't fit; [`LedgerFault::Io`] when the system refuses, or the store was
 /// written by a newer release.
-pub(super) fn inspect(store: &Path, note: &mut dyn FnMut(&[u8], &[u8])) -> Result<Start, LedgerFault> {
+pub(super) fn inspect(store: &Path, examine: &mut Examine<'_>) -> Result<Start, LedgerFault> {
     calmly(|| {
         let db = sled::Config::new().path(store).cache_capacity(CACHE_BYTES).open().map_err(told)?;
         let open = |tree: Tree| db.open_tree(tree.name()).map_err(told);
@@ -92,7 +95,7 @@ pub(super) fn inspect(store: &Path, note: &mut dyn FnMut(&[u8], &[u8])) -> Resul
         let stated = stated(&found)?;
         let mut counted = Manifest::empty(None);
         for tree in Tree::ALL {
-            look_through(&found, tree, &mut counted, note)?;
+            look_through(&found, tree, &mut counted, examine)?;
         }
         match stated {
             None if counted.records() == 0 => Ok(Start::Empty(found)),
@@ -130,7 +133,7 @@ fn look_through(
     found: &Unjudged,
     tree: Tree,
     counted: &mut Manifest,
-    note: &mut dyn FnMut(&[u8], &[u8]),
+    examine: &mut Examine<'_>,
 ) -> Result<(), LedgerFault> {
     for pair in found.trees[tree.index()].iter() {
         let (key, value) = pair.map_err(told)?;
@@ -141,10 +144,7 @@ fn look_through(
         if tree == Tree::Parts {
             continue; // sealed by the value that they belong to
         }
-        let payload = unseal(&found.trees, tree, &key, &value)?;
-        if tree == Tree::Fingerprints {
-            note(&key, &payload);
-        }
+        examine(tree, &key, &unseal(&found.trees, tree, &key, &value)?)?;
     }
     Ok(())
 }
@@ -372,9 +372,8 @@ fn told(why: sled::Error) -> LedgerFault {
 
 /// Turns a panic of sled into a fault: on a damaged file it panics as often as it answers (observed).
 fn calmly<T>(work: impl FnOnce() -> Result<T, LedgerFault>) -> Result<T, LedgerFault> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        Err(LedgerFault::Damaged(format!("sled gave up: {}", text_of(panic.as_ref()))))
-    })
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(LedgerFault::Damaged(format!("sled gave up: {}", text_of(panic.as_ref())))))
 }
 
 fn text_of(panic: &(dyn Any + Send)) -> String {

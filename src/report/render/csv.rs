@@ -9,8 +9,28 @@ use crate::report::record::ReportRecord;
 
 /// The columns.
 const HEADER: [&str; 22] = [
-    "time", "cycle", "seq", "app", "directory", "action", "result", "actor", "user", "name", "directory_id", "dn",
-    "zendesk_id", "cause", "groups", "evidence", "changes", "error_type", "error", "hint", "request_id", "elapsed_ms",
+    "time",
+    "cycle",
+    "seq",
+    "app",
+    "directory",
+    "action",
+    "result",
+    "actor",
+    "user",
+    "name",
+    "directory_id",
+    "dn",
+    "zendesk_id",
+    "cause",
+    "groups",
+    "evidence",
+    "changes",
+    "error_type",
+    "error",
+    "hint",
+    "request_id",
+    "elapsed_ms",
 ];
 
 /// Writes records as CSV.
@@ -53,7 +73,7 @@ impl<W: io::Write> CsvReport<W> {
             cause.map(|cause| cause.code.clone()).unwrap_or_default(),
             cause.map(|cause| cause.groups.join("; ")).unwrap_or_default(),
             cause.and_then(|cause| cause.evidence.clone()).unwrap_or_default(),
-            changes(record),
+            changes(record, ", "),
             of_error(|error| &error.kind).unwrap_or_default(),
             of_error(|error| &error.message).unwrap_or_default(),
             of_error(|error| &error.hint).unwrap_or_default(),

@@ -14,7 +14,7 @@ pub fn line(record: &ReportRecord) -> String {
         plain(&record.result),
         who(record),
         cause(record),
-        changes(record),
+        changes(record, ", "),
         error(record),
         if record.actor == "daemon" { String::new() } else { format!("by {}", visible(&record.actor)) },
     ];

@@ -39,9 +39,9 @@ fn cause(record: &ReportRecord) -> String {
     visible(&text)
 }
 
-/// What changed: `role agent → end-user, alias (none) → Ada`.
-fn changes(record: &ReportRecord) -> String {
-    record.changes.iter().map(change).collect::<Vec<String>>().join(", ")
+/// What changed: `role agent → end-user` and `alias (none) → Ada`, with this between them.
+fn changes(record: &ReportRecord, between: &str) -> String {
+    record.changes.iter().map(change).collect::<Vec<String>>().join(between)
 }
 
 fn change(change: &ChangeRecord) -> String {

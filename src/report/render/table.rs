@@ -22,7 +22,7 @@ fn columns(records: &[ReportRecord], width: u16) -> String {
     table.set_header(["Time (UTC)", "App", "Did", "Who", "Why and what"]);
     for record in records {
         let by = by(record).map(|actor| format!("by {actor}")).unwrap_or_default();
-        let what = [cause(record), changes(record), with_hint(record), by];
+        let what = [cause(record), changes(record, "\n"), with_hint(record), by];
         let what: Vec<String> = what.into_iter().filter(|part| !part.is_empty()).collect();
         table.add_row([
             time(record),
@@ -50,7 +50,7 @@ fn blocks(records: &[ReportRecord], width: u16) -> String {
             ("did", did),
             ("who", who(record)),
             ("why", cause(record)),
-            ("what", changes(record)),
+            ("what", changes(record, "\n")),
             ("error", with_hint(record)),
             ("by", by(record).unwrap_or_default()),
         ];

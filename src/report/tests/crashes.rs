@@ -117,10 +117,27 @@ fn a_crash_between_a_record_and_the_head_is_no_fault() {
 }
 
 #[test]
-fn a_full_disk_is_told_before_anything_is_done() {
-    // /dev/full answers every write with ENOSPC, but is no regular file; a file system of its own needs root.
-    let fault = crate::report::journal::fault(std::path::Path::new("report.log"), &io::ErrorKind::StorageFull.into());
+fn a_record_that_a_full_disk_refused_leaves_nothing_and_the_next_one_follows() {
+    let dir = tempdir().unwrap();
+    let settings = settings(dir.path());
+    let full = Arc::new(AtomicBool::new(false));
+    let said = Arc::clone(&full);
+    let stop = move |step| match step {
+        Step::Written if said.load(Ordering::SeqCst) => Err(io::ErrorKind::StorageFull.into()),
+        _ => Ok(()),
+    };
+    let hook = Hook { stop: Some(Arc::new(stop)) };
+    let mut journal = Journal::open_with(&settings, after(0), salts(), hook).unwrap();
+    journal.tell(&of(1, 1)).unwrap();
+    full.store(true, Ordering::SeqCst);
+    let fault = journal.tell(&of(2, 2)).unwrap_err();
     assert!(fault.to_string().contains("make room"), "{fault}");
+    assert_eq!(journal.told(&of(2, 2).cycle, 2).unwrap(), Told::No);
+    assert_eq!(seqs(&settings), [1]);
+    full.store(false, Ordering::SeqCst);
+    journal.tell(&of(2, 2)).unwrap();
+    assert_eq!(seqs(&settings), [1, 2]);
+    assert!(verify(&settings.file).unwrap().is_sound());
 }
 
 #[test]

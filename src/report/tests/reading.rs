@@ -11,7 +11,7 @@ use crate::domain::id::{AppName, CycleId, DirectoryName};
 use crate::domain::outcome::{Notice, Subject, Verdict};
 use crate::domain::settings::ReportSettings;
 use crate::engine::ports::Report as _;
-use crate::report::follow::{Follower, From, follow};
+use crate::report::follow::{Begin, Follower, follow};
 use crate::report::query::{Filter, QueryFault, search};
 
 fn found(settings: &ReportSettings, filter: &Filter) -> Vec<u64> {
@@ -196,11 +196,11 @@ fn polled(follower: &mut Follower) -> Vec<u64> {
 fn following_shows_each_record_once_over_rotations() {
     let dir = tempdir().unwrap();
     let settings = settings(dir.path());
-    let mut none_yet = Follower::begin(&settings.file, &Filter::default(), From::End).unwrap();
+    let mut none_yet = Follower::begin(&settings.file, &Filter::default(), Begin::End).unwrap();
     let mut journal = open(&settings);
     journal.tell(&of(1, 1)).unwrap();
-    let mut from_end = Follower::begin(&settings.file, &Filter::default(), From::End).unwrap();
-    let mut from_start = Follower::begin(&settings.file, &Filter::default(), From::Start).unwrap();
+    let mut from_end = Follower::begin(&settings.file, &Filter::default(), Begin::End).unwrap();
+    let mut from_start = Follower::begin(&settings.file, &Filter::default(), Begin::Start).unwrap();
     journal.tell(&of(2, 2)).unwrap();
     assert_eq!(polled(&mut from_end), [2]);
     assert_eq!(polled(&mut from_start), [1, 2]);
@@ -231,7 +231,7 @@ fn following_waits_for_the_end_of_a_line_and_bears_truncation() {
     let dir = tempdir().unwrap();
     let settings = settings(dir.path());
     filled(&settings, 2);
-    let mut follower = Follower::begin(&settings.file, &Filter::default(), From::Start).unwrap();
+    let mut follower = Follower::begin(&settings.file, &Filter::default(), Begin::Start).unwrap();
     assert_eq!(polled(&mut follower), [1, 2]);
     let line = super::lines(&settings.file).pop().unwrap();
     let mut file = fs::OpenOptions::new().append(true).open(&settings.file).unwrap();
@@ -257,7 +257,7 @@ fn a_person_is_followed_through_a_change_of_address() {
     let dir = tempdir().unwrap();
     let settings = settings(dir.path());
     let mut journal = open(&settings);
-    let mut follower = Follower::begin(&settings.file, &by_user("u1@example.org"), From::End).unwrap();
+    let mut follower = Follower::begin(&settings.file, &by_user("u1@example.org"), Begin::End).unwrap();
     journal.tell(&of(1, 1)).unwrap();
     journal.tell(&of(2, 2)).unwrap();
     journal.tell(&Notice { user: Some("new@example.org".into()), seq: 9, ..of(1, 3) }).unwrap();
@@ -269,7 +269,7 @@ async fn following_pauses_between_looks_until_it_is_broken_off() {
     let dir = tempdir().unwrap();
     let settings = settings(dir.path());
     let mut journal = open(&settings);
-    let mut follower = Follower::begin(&settings.file, &Filter::default(), From::Start).unwrap();
+    let mut follower = Follower::begin(&settings.file, &Filter::default(), Begin::Start).unwrap();
     let mut pauses = 0;
     let mut seen = Vec::new();
     let pause = || {

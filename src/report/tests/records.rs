@@ -58,7 +58,8 @@ fn the_salt_keeps_equal_people_apart() {
 
 #[test]
 fn canonical_json_is_sorted_and_tight() {
-    let value: Value = serde_json::from_str(r#"{"b": [1, true, null], "a": {"é\u001b\n": "\u2028/"}, "C": {}}"#).unwrap();
+    let value: Value =
+        serde_json::from_str(r#"{"b": [1, true, null], "a": {"é\u001b\n": "\u2028/"}, "C": {}}"#).unwrap();
     assert_eq!(record::canonical(&value), "{\"C\":{},\"a\":{\"é\\u001b\\n\":\"\u{2028}/\"},\"b\":[1,true,null]}");
 }
 
@@ -103,7 +104,10 @@ fn every_acting_character_is_escaped_in_json_and_on_a_terminal() {
         assert!(!json.chars().any(escape::acts), "{c:?}");
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), c.to_string());
         assert_eq!(escape::visible(&c.to_string()), format!("\\u{{{:x}}}", c as u32));
-        assert_eq!(serde_json::from_str::<String>(&escape::line(&format!("\"{}\"", c)).replace("\"\"", "\"")).ok(), Some(c.to_string()));
+        assert_eq!(
+            serde_json::from_str::<String>(&escape::line(&format!("\"{}\"", c)).replace("\"\"", "\"")).ok(),
+            Some(c.to_string())
+        );
     }
     for c in ['a', 'é', '▸', '→', ' ', '\u{1f600}'] {
         assert!(!escape::acts(c));

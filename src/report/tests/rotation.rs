@@ -24,7 +24,11 @@ fn a_full_file_is_closed_compressed_and_the_chain_goes_on() {
     let names = names(dir.path());
     assert!(names.len() > 4, "{names:?}");
     assert_eq!(names.last().unwrap(), "report.log");
-    assert!(names[..names.len() - 1].iter().all(|name| name.starts_with("report-20261123T1500") && name.ends_with("Z.log.gz")));
+    assert!(
+        names[..names.len() - 1]
+            .iter()
+            .all(|name| name.starts_with("report-20261123T1500") && name.ends_with("Z.log.gz"))
+    );
     for name in &names[..names.len() - 1] {
         assert!(unpacked(&dir.path().join(name)).len() <= 3_000);
     }
@@ -92,7 +96,11 @@ fn a_file_that_is_there_is_never_written_over() {
     journal.tell(&of(2, 1)).unwrap();
     drop(journal);
     assert_eq!(fs::read(&planted).unwrap(), b"theirs");
-    assert!(names(dir.path()).iter().any(|name| name.starts_with("report-20261123T150001Z-3.log")), "{:?}", names(dir.path()));
+    assert!(
+        names(dir.path()).iter().any(|name| name.starts_with("report-20261123T150001Z-3.log")),
+        "{:?}",
+        names(dir.path())
+    );
 }
 
 #[test]

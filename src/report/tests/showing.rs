@@ -59,45 +59,41 @@ fn records_in_a_table_of_80() {
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
     expect![[r#"
         ────────────────────────────────────────────────────────────────────────────────
-         Time (UTC)   App       Action        Result   Who               Why and what
+         Time (UTC)   App       Did           Who                  Why and what
         ════════════════════════════════════════════════════════════════════════════════
-         2026-11-23   support   deprovision   done     Ada Lovelace      out_of_scope
-         15:00:07                                      <ada@example.or   (Support ▸
-                                                       g>                Tier 1; found,
-                                                                         and in none of
-                                                                         the groups)
-                                                                         role agent →
-                                                                         end-user,
-                                                                         suspended
-                                                                         false → true,
-                                                                         groups
-                                                                         Billing,
-                                                                         Support →
-                                                                         (none)
-                                                                         throttled:
-                                                                         Zendesk asks
-                                                                         to wait 90 s
+         2026-11-23   support   deprovision   Ada Lovelace         out_of_scope
+         15:00:07               done          <ada@example.org>    (Support ▸ Tier 1;
+                                                                   found, and in none
+                                                                   of the groups)
+                                                                   role agent →
+                                                                   end-user
+                                                                   suspended false →
+                                                                   true
+                                                                   groups Billing,
+                                                                   Support → (none)
+                                                                   throttled: Zendesk
+                                                                   asks to wait 90 s;
+                                                                   the next cycle goes
+                                                                   on
         ────────────────────────────────────────────────────────────────────────────────
-         2026-11-23   support   deprovision   done     User 8 <u8@exam   out_of_scope
-         15:00:08                                      ple.org>          (Support ▸
-                                                                         Tier 1; found,
-                                                                         and in none of
-                                                                         the groups)
-                                                                         role agent →
-                                                                         end-user,
-                                                                         suspended
-                                                                         false → true,
-                                                                         groups
-                                                                         Billing,
-                                                                         Support →
-                                                                         (none)
+         2026-11-23   support   deprovision   User 8               out_of_scope
+         15:00:08               done          <u8@example.org>     (Support ▸ Tier 1;
+                                                                   found, and in none
+                                                                   of the groups)
+                                                                   role agent →
+                                                                   end-user
+                                                                   suspended false →
+                                                                   true
+                                                                   groups Billing,
+                                                                   Support → (none)
         ────────────────────────────────────────────────────────────────────────────────
-         2026-11-23             approve       done                       by root (0)
-         15:00:09
+         2026-11-23             approve                            by root (0)
+         15:00:09               done
         ────────────────────────────────────────────────────────────────────────────────
-         2026-11-23             cycle         done
-         15:00:09
-        ────────────────────────────────────────────────────────────────────────────────"#]].assert_eq(&shown);
+         2026-11-23             cycle
+         15:00:09               done
+        ────────────────────────────────────────────────────────────────────────────────"#]]
+    .assert_eq(&shown);
 }
 
 #[test]
@@ -112,11 +108,12 @@ fn records_in_blocks_at_40() {
          why    out_of_scope (Support ▸ Tier 1;
                 found, and in none of the
                 groups)
-         what   role agent → end-user,
-                suspended false → true, groups
-                Billing, Support → (none)
+         what   role agent → end-user
+                suspended false → true
+                groups Billing, Support →
+                (none)
          error  throttled: Zendesk asks to wait
-                90 s
+                90 s; the next cycle goes on
 
          time  2026-11-23 15:00:08
          app   support
@@ -125,16 +122,17 @@ fn records_in_blocks_at_40() {
          why   out_of_scope (Support ▸ Tier 1;
                found, and in none of the
                groups)
-         what  role agent → end-user, suspended
-               false → true, groups Billing,
-               Support → (none)
+         what  role agent → end-user
+               suspended false → true
+               groups Billing, Support → (none)
 
          time  2026-11-23 15:00:09
          did   approve: done
-         by    by root (0)
+         by    root (0)
 
          time  2026-11-23 15:00:09
-         did   cycle: done"#]].assert_eq(&shown);
+         did   cycle: done"#]]
+    .assert_eq(&shown);
 }
 
 #[test]

@@ -127,16 +127,44 @@ fn a_damaged_store_is_moved_aside_and_the_oldest_of_many_goes() {
 }
 
 #[test]
+fn a_record_that_this_release_cannot_read_is_found_at_the_start() {
+    use crate::store::manifest::Manifest;
+    use crate::store::sealed::{Tree, seal};
+    let dir = tempdir().unwrap();
+    drop(open(dir.path()).unwrap());
+    let state = tempdir().unwrap();
+    copy(dir.path(), state.path());
+    {
+        // Sealed, counted and hashed as it should be, and yet no account.
+        let db = sled::open(state.path().join("store")).unwrap();
+        let meta = db.open_tree("meta").unwrap();
+        let stored = meta.get(b"manifest").unwrap().unwrap();
+        let mut manifest: Manifest = postcard::from_bytes(&stored[7..]).unwrap();
+        let value = seal(Tree::Accounts, b"support\0corp\0", b"no account").unwrap().first;
+        manifest.add(Tree::Accounts, b"support\0corp\0", &value);
+        db.open_tree("accounts").unwrap().insert(b"support\0corp\0", value).unwrap();
+        let text = postcard::to_stdvec(&manifest).unwrap();
+        meta.insert(b"manifest", seal(Tree::Meta, b"manifest", &text).unwrap().first).unwrap();
+        crate::store::manifest::write(state.path(), &manifest).unwrap();
+        db.flush().unwrap();
+    }
+    let copied = tempdir().unwrap();
+    copy(state.path(), copied.path());
+    match open(copied.path()).unwrap().condition {
+        Condition::Damaged { why, .. } => assert!(why.contains("accounts support"), "{why}"),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
 fn a_record_under_anothers_key_is_damaged_not_believed() {
     use crate::store::sealed::{Tree, seal, split};
     let sealed = seal(Tree::Accounts, b"one", b"payload").unwrap();
     let opened = split(Tree::Accounts, b"one", &sealed.first).unwrap();
     assert!(opened.verify(Tree::Accounts, b"one", b"payload").is_ok());
-    for (tree, key, payload) in [
-        (Tree::Accounts, b"two", b"payload"),
-        (Tree::Owners, b"one", b"payload"),
-        (Tree::Accounts, b"one", b"paylord"),
-    ] {
+    for (tree, key, payload) in
+        [(Tree::Accounts, b"two", b"payload"), (Tree::Owners, b"one", b"payload"), (Tree::Accounts, b"one", b"paylord")]
+    {
         let fault = opened.verify(tree, key, payload).unwrap_err().to_string();
         assert!(fault.contains(tree.name()) && fault.contains(&*String::from_utf8_lossy(key)), "{fault}");
     }

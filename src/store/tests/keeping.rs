@@ -118,10 +118,7 @@ fn pins_groups_and_troubles_come_back() {
     let key = |text: &str| PinKey { directory: corp(), text: text.into() };
     ledger.pin(&BTreeMap::from([(key("cn=support,dc=x"), entry(1))])).unwrap();
     ledger.pin(&BTreeMap::from([(key("guid:1"), entry(2)), (key("cn=support,dc=x"), entry(3))])).unwrap();
-    assert_eq!(
-        ledger.pins().unwrap(),
-        BTreeMap::from([(key("cn=support,dc=x"), entry(3)), (key("guid:1"), entry(2))])
-    );
+    assert_eq!(ledger.pins().unwrap(), BTreeMap::from([(key("cn=support,dc=x"), entry(3)), (key("guid:1"), entry(2))]));
 
     let seen = |members| GroupSeen { name: "Support".into(), members };
     let other = DirectoryName::new("corp-2").unwrap();

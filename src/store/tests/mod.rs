@@ -16,9 +16,7 @@ use crate::domain::account::{KnownAccount, Standing, Written};
 use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::change::Action;
 use crate::domain::dn::Dn;
-use crate::domain::id::{
-    AccountId, AppName, CycleId, Digest, DirectoryName, Email, EntryId, ExternalId, PersonId,
-};
+use crate::domain::id::{AccountId, AppName, CycleId, Digest, DirectoryName, Email, EntryId, ExternalId, PersonId};
 use crate::domain::mapping::Field;
 use crate::engine::ports::{
     AppCounts, Completeness, CycleSummary, HeldChange, HoldRecord, HoldState, Intent, LedgerFault,

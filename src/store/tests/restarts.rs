@@ -257,15 +257,38 @@ fn any_flipped_byte_of_the_manifest_holds_everything_and_keeps_the_store() {
 #[test]
 fn a_manifest_of_another_store_condemns_this_one() {
     let (one, two) = (tempdir().unwrap(), tempdir().unwrap());
-    drop(filled(one.path()));
+    let serial = filled(one.path()).serial();
     let mut other = open(two.path()).unwrap().ledger;
-    for number in 0..4 {
-        other.end_cycle(&cycle(number)).unwrap();
+    // Of the same serial, and of the one before: the crash window is no excuse for it.
+    for behind in [1, 0] {
+        while other.serial() + behind < serial {
+            other.end_cycle(&cycle(7)).unwrap();
+        }
+        let mixed = tempdir().unwrap();
+        copy(one.path(), mixed.path());
+        fs::copy(two.path().join("manifest.json"), mixed.path().join("manifest.json")).unwrap();
+        let opened = open(mixed.path()).unwrap();
+        assert!(matches!(opened.condition, Condition::Damaged { .. }), "{behind}: {}", opened.condition);
+        assert_eq!(opened.ledger.app_standing(&app("support")).unwrap().population, 0);
     }
-    let mixed = tempdir().unwrap();
-    copy(one.path(), mixed.path());
-    fs::copy(two.path().join("manifest.json"), mixed.path().join("manifest.json")).unwrap();
-    let opened = open(mixed.path()).unwrap();
-    assert!(matches!(opened.condition, Condition::Damaged { .. }), "{}", opened.condition);
-    assert_eq!(opened.ledger.app_standing(&app("support")).unwrap().population, 0);
+}
+
+#[test]
+fn while_the_manifest_cannot_be_written_nothing_more_is() {
+    let dir = tempdir().unwrap();
+    let mut ledger = filled(dir.path());
+    let serial = ledger.serial();
+    let in_the_way = dir.path().join("manifest.json.tmp");
+    fs::create_dir(&in_the_way).unwrap();
+    for number in 0..3 {
+        assert!(matches!(ledger.end_cycle(&cycle(10 + number)), Err(LedgerFault::Io(_))));
+    }
+    assert_eq!(ledger.serial(), serial + 1);
+    let crashed = tempdir().unwrap();
+    copy(dir.path(), crashed.path());
+    fs::remove_dir(crashed.path().join("manifest.json.tmp")).unwrap();
+    assert_eq!(open(crashed.path()).unwrap().condition, Condition::Sound);
+    fs::remove_dir(&in_the_way).unwrap();
+    ledger.end_cycle(&cycle(20)).unwrap();
+    assert_eq!(ledger.last_cycles(2).unwrap(), [cycle(20), cycle(10)]);
 }

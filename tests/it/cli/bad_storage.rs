@@ -13,7 +13,11 @@ fn a_report_that_cant_be_written_lets_nothing_be_done() {
     // A folder stands where the file should be: nobody can write it, not even root.
     std::fs::create_dir(rig.path("report.log")).unwrap();
     let cycle = rig.once().expect(7);
-    expect![[]].assert_eq(&rig.neat(&cycle.stderr));
+    expect![[r#"
+        error: the report can't be written: DIR/report.log: Is a directory (os error 21)
+          hint: see that DIR/report.log can be written and its disk has space
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
     assert_eq!(rig.writes_since(0), []);
 }
 
@@ -24,7 +28,11 @@ fn a_report_that_goes_away_stops_a_daemons_cycle_before_it_writes() {
     std::fs::remove_file(rig.path("report.log")).ok();
     std::fs::create_dir(rig.path("report.log")).unwrap();
     let cycle = rig.once().expect(7);
-    expect![[]].assert_eq(&rig.neat(&cycle.stderr));
+    expect![[r#"
+        error: the report can't be written: DIR/report.log: Is a directory (os error 21)
+          hint: free space for the report or correct its permissions; nothing is done that can't be told
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
     assert_eq!(rig.writes_since(0), []);
     std::fs::remove_dir(rig.path("report.log")).unwrap();
     rig.once().expect(0);
@@ -45,7 +53,11 @@ fn a_store_that_another_process_uses_is_busy() {
     // It holds the store by the time it is asked for a token.
     until(SOON, "a request", || rig.desk().requests().first().map(|_| ()));
     let second = rig.run(&["plan"]).expect(7);
-    expect![[]].assert_eq(&rig.neat(&second.stderr));
+    expect![[r#"
+        error: DIR/state: the store is in use by another process
+          hint: another zendesk-dirsync uses DIR/state and doesn't answer on its control socket; end it, or wait
+    "#]]
+    .assert_eq(&rig.neat(&second.stderr));
     first.finish().expect(0);
     rig.assert_served(&SUPPORT);
 }
@@ -55,7 +67,11 @@ fn a_second_daemon_doesnt_start() {
     let rig = Rig::new();
     let first = rig.daemon();
     let second = rig.run(&[]).expect(7);
-    expect![[]].assert_eq(&rig.neat(&second.stderr));
+    expect![[r#"
+        error: DIR/state: the store is in use by another process
+          hint: another zendesk-dirsync uses DIR/state and doesn't answer on its control socket; end it, or wait
+    "#]]
+    .assert_eq(&rig.neat(&second.stderr));
     rig.run(&["status"]).expect(0);
     drop(first);
 }
@@ -86,7 +102,12 @@ fn a_wrong_client_secret_ends_the_cycle() {
     let rig = Rig::unbraked();
     rig.write_secret("zendesk.secret", "not-the-secret");
     let cycle = rig.once().expect(6);
-    expect![[]].assert_eq(&rig.neat(&cycle.stderr));
+    expect![[r#"
+        corp: read in full, 33 entries, 3 groups
+        fault: Zendesk refuses our credentials: the token endpoint refuses: invalid_client: Client authentication failed due to unknown client, no client authentication included, or unsupported authentication method.
+          hint: check the client's id, secret and scopes, and that its user is an admin
+        cycle CYCLE ended: Zendesk could not be served
+    "#]].assert_eq(&rig.neat(&cycle.stderr));
     let fault = rig.told("cycle").into_iter().find(|record| record["cause"]["code"] != "ended").unwrap();
     assert_eq!((&fault["app"], &fault["error"]["type"]), (&"support".into(), &"unauthorized".into()));
     // The right one is read at the next cycle, without a restart of anything.
@@ -100,7 +121,12 @@ fn a_zendesk_that_isnt_there_ends_the_cycle() {
     let mut rig = Rig::unbraked();
     rig.stop_desk();
     let cycle = rig.once().expect(6);
-    expect![[]].assert_eq(&rig.neat(&cycle.stderr));
+    expect![[r#"
+        corp: read in full, 33 entries, 3 groups
+        fault: can't reach Zendesk: the token endpoint: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
+          hint: see that the subdomain is right and Zendesk is up; the next cycle tries again
+        cycle CYCLE ended: Zendesk could not be served
+    "#]].assert_eq(&rig.neat(&cycle.stderr));
 }
 
 #[test]
@@ -119,7 +145,12 @@ fn one_refused_person_doesnt_stop_the_others() {
         },
     }]);
     let cycle = rig.once().expect(1);
-    expect![[]].assert_eq(&rig.neat(&cycle.stderr));
+    expect![[r#"
+        corp: read in full, 37 entries, 3 groups
+          refused  provision gail@example.org: Zendesk refuses: Record validation errors (422); correct the value in the directory, or at Zendesk
+          done     provision hugo@example.org (assigned)
+        cycle CYCLE ended: support: 1 done, 1 failed, 0 held, 0 rejected, 0 in conflict, of 7 accounts
+    "#]].assert_eq(&rig.neat(&cycle.stderr));
     let served = [mail("gail"), mail("hugo")].iter().filter(|mail| rig.account(mail).is_some()).count();
     assert_eq!(served, 1);
     rig.once().expect(0);

@@ -33,7 +33,40 @@ fn varied() -> Rig {
 fn a_plan_is_readable_at_eighty_columns() {
     let rig = varied();
     let shown = rig.run(&["plan"]).expect(0);
-    expect![[]].assert_eq(&rig.neat(&shown.stdout));
+    expect![[r#"
+        deprovision  bob@example.org  Bob Baker
+            because out_of_scope (support): found, and in none of the groups
+            suspended: no → yes
+            groups: Support → (none)
+            role: agent → end-user
+        deprovision  dave@example.org  Dave Dyer
+            because disabled (support ▸ tier1): pwdAccountLockedTime 000001010000Z
+            suspended: no → yes
+            groups: Support → (none)
+            role: agent → end-user
+        update       alice@example.org  Alice Archer
+            because changed (leads; support): another role
+            role: agent → agent (Team lead)
+            groups: Support → Escalations, Support
+        update       chef@example.org  Carol Cook
+            because changed (support): another mail
+            email: carol@example.org → chef@example.org
+        provision    gail@example.org  Gail Gray
+            because assigned (support ▸ tier1)
+            name: (none) → Gail Gray
+            email: (none) → gail@example.org
+            external_id: (none) → dirsync-29f296db51c65c348bfa2e1431488f65
+            role: (none) → agent
+            groups: (none) → Support
+        rejected     Erin Ekdahl
+            email: no mail address
+        conflict     casey@customer.test
+            an end user with this mail existed before, and `adopt` doesn't list its kind
+            hint: list its kind in `adopt`, or free the mail at Zendesk
+
+        Plan DIGEST: 2 deprovision of 6 accounts, 1 provision of 6 accounts, 2 update of 6 accounts
+    "#]]
+    .assert_eq(&rig.neat(&shown.stdout));
 }
 
 #[test]
@@ -65,7 +98,10 @@ fn a_script_can_ask_whether_there_is_something_to_do() {
     rig.run(&["plan"]).expect(0);
     rig.once().expect(0);
     let empty = rig.run(&["plan", "--exit-code"]).expect(0);
-    expect![[]].assert_eq(&empty.stdout);
+    expect![[r#"
+        Nothing to do.
+    "#]]
+    .assert_eq(&empty.stdout);
 }
 
 #[test]
@@ -111,11 +147,18 @@ fn the_json_is_plan_format_1() {
             format!("{} {} {}", text(&change["action"]), text(&change["user"]), text(&change["cause"]["code"]))
         })
         .collect();
-    expect![[]].assert_eq(&kinds.join("\n"));
+    expect![[r#"
+        deprovision bob@example.org out_of_scope
+        deprovision dave@example.org disabled
+        update alice@example.org changed
+        update chef@example.org changed
+        provision gail@example.org assigned"#]]
+    .assert_eq(&kinds.join("\n"));
     assert!(keys(&plan["rejected"][0]).contains("why"));
     assert_eq!(plan["rejected"].as_array().unwrap().len(), 1);
     assert_eq!(plan["conflicts"][0]["user"], STRANGER_MAIL);
-    expect![[]].assert_eq(&plan["counts"].to_string());
+    expect![[r#"{"deprovision":{"n":2,"of":6},"provision":{"n":1,"of":6},"update":{"n":2,"of":6}}"#]]
+        .assert_eq(&plan["counts"].to_string());
 }
 
 #[test]
@@ -125,5 +168,9 @@ fn a_plan_can_be_narrowed_to_a_person_and_an_app() {
     let changes = plan["changes"].as_array().unwrap();
     assert_eq!((changes.len(), changes[0]["user"].as_str()), (1, Some(mail("bob").as_str())));
     let unknown = rig.run(&["plan", "--app", "sales"]).expect(2);
-    expect![[]].assert_eq(&unknown.all());
+    expect![[r#"
+        error: no app is named "sales"; the configuration has support
+          hint: use one of these names
+    "#]]
+    .assert_eq(&unknown.all());
 }

@@ -94,6 +94,7 @@ impl Rig {
         let folder = tempfile::Builder::new().prefix("dirsync-").tempdir().unwrap();
         let mut options = zendesk::Options {
             seed: Some(company::account()),
+            seats: Some(500),
             // Pace is tested where the clock is simulated.
             update_limits: Limit::Off,
             account_limits: Limit::Off,

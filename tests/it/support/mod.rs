@@ -1,0 +1,11 @@
+//! What the tests share: in-process fakes of the five ports, the scenario, real servers, and rigs of any of them.
+
+pub mod ldif;
+pub mod memory;
+pub mod rig;
+pub mod rig_desk;
+pub mod rig_host;
+pub mod rig_read;
+pub mod scenario;
+pub mod scenario_company;
+pub mod servers;

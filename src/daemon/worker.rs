@@ -88,10 +88,13 @@ where
             }
             Job::Command { command, actor, answers, wait } => (command, actor, answers, wait),
         };
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = self.stop.wait() => {}
+        }
         if self.stop.requested() {
             return;
         }
-        tokio::time::sleep(wait).await;
         self.begin(&command);
         let mut relay = Relay { answers: answers.clone(), shared: Arc::clone(&self.shared) };
         let carried = self.engine.carry_out(command, &actor, self.stop.clone(), &mut relay);

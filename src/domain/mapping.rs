@@ -8,10 +8,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use minijinja::value::{Object, Value};
-use minijinja::{Environment, UndefinedBehavior};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 
 use super::entry::Attributes;
 use super::id::{Email, ExternalId};
+use super::template;
 
 /// Longest source of a template, in bytes. Longer ones could nest deep enough to overflow a parser's stack.
 pub const TEMPLATE_BYTES_MAX: usize = 2 * 1024;
@@ -287,10 +288,36 @@ fn add(
         range: fault.range().map(|range| (range.start, range.end)),
     };
     environment.add_template_owned(key, source.clone()).map_err(fault)?;
+    if let Some(unknown) = unknown_name(environment, &source) {
+        return Err(unknown);
+    }
     let named = environment.get_template(key).map_err(fault)?.undeclared_variables(false);
     let mut used: Vec<String> = named.into_iter().filter(|name| name != ALL).map(|name| name.to_lowercase()).collect();
     used.extend(quoted_attributes(&source));
     Ok(used)
+}
+
+/// A filter or a test that isn't there: found when it is used, which may be for one person in a thousand.
+fn unknown_name(environment: &Environment<'static>, source: &str) -> Option<TemplateFault> {
+    let mut state = environment.empty_state();
+    let unknown = |one: &template::Use<'_>| {
+        let (answer, missing) = match one.kind {
+            template::Kind::Filter => {
+                (state.apply_filter(one.name, &[Value::from("")]).err(), ErrorKind::UnknownFilter)
+            }
+            template::Kind::Test => (state.perform_test(one.name, &[Value::from("")]).err(), ErrorKind::UnknownTest),
+        };
+        answer.is_some_and(|fault| fault.kind() == missing)
+    };
+    let one = template::uses(source).into_iter().find(unknown)?;
+    let noun = match one.kind {
+        template::Kind::Filter => "filter",
+        template::Kind::Test => "test",
+    };
+    Some(TemplateFault {
+        why: format!("there is no {noun} {:?}", one.name),
+        range: Some((one.range.start, one.range.end)),
+    })
 }
 
 /// Attributes named in quotes before the filter `all`, which reaches every value: `'proxyAddresses' | all`.
@@ -365,7 +392,7 @@ fn minijinja_defaults(environment: &mut Environment<'static>) {
     // A value that isn't there must never be written as the word "none".
     environment.set_formatter(|out, state, value| {
         if value.is_none() {
-            return Err(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, "the expression gives none"));
+            return Err(minijinja::Error::new(ErrorKind::InvalidOperation, "the expression gives none"));
         }
         minijinja::escape_formatter(out, state, value)
     });
@@ -445,7 +472,10 @@ mod tests {
     #[test]
     fn faults_are_listed_with_their_keys() {
         let faults = mapping(&[(Field::Notes, "{{ l"), (Field::Alias, "{{ l | nosuch }}")]).unwrap_err();
-        assert!(faults.iter().any(|(key, _)| key == "notes"), "{faults:?}");
+        let keys: Vec<&str> = faults.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys, ["alias", "notes"], "{faults:?}");
+        assert_eq!(faults[0].1.range, Some((7, 13)), "the place of the filter that isn't there");
+        assert!(mapping(&[(Field::Notes, "{% if l is nosuch %}x{% endif %}")]).is_err());
     }
 
     #[test]

@@ -17,3 +17,4 @@ pub mod rules;
 pub mod schedule;
 pub mod scope;
 pub mod settings;
+mod template;

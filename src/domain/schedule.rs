@@ -13,7 +13,7 @@ use croner::parser::{CronParser, Seconds};
 use super::id::Malformed;
 
 /// A cron expression with its time zone.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Schedule {
     text: String,
     cron: Cron,
@@ -55,6 +55,13 @@ impl Schedule {
         let whole = moment.duration_trunc(TimeDelta::seconds(1)).ok()?;
         let next = self.cron.find_next_occurrence(&whole.with_timezone(&self.zone), false).ok()?;
         Some(next.with_timezone(&Utc))
+    }
+}
+
+// The parsed expression has thousands of fields.
+impl fmt::Debug for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Schedule({self})")
     }
 }
 

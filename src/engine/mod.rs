@@ -126,6 +126,17 @@ impl Stop {
         Self(None)
     }
 
+    /// Waits until a stop is asked for.
+    pub async fn wait(&self) {
+        match &self.0 {
+            Some(receiver) => {
+                // A sender that is gone can't ask any more; that ends the wait as well.
+                let _ = receiver.clone().wait_for(|stop| *stop).await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+
     /// Whether a stop was asked for.
     pub fn requested(&self) -> bool {
         self.0.as_ref().is_some_and(|receiver| *receiver.borrow())

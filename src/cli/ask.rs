@@ -1,0 +1,215 @@
+//! Commands that the engine carries out: by a running daemon over its socket, or here when there is none.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use super::args::{Format, HoldsSub, PlanArgs};
+use super::exit::{Exit, Failure};
+use super::join::{self, Joined};
+use super::show;
+use super::ui::Ui;
+use crate::control::client::{ClientFault, connect};
+use crate::control::server::user_name;
+use crate::control::socket_path;
+use crate::engine::command::{Command, Reply};
+use crate::engine::view::HoldView;
+
+/// Approving more changes than this asks for the count.
+const FEW_CHANGES: usize = 3;
+
+/// Who gives commands here.
+pub fn myself() -> String {
+    user_name(rustix::process::getuid().as_raw())
+}
+
+/// Has a command carried out.
+///
+/// # Errors
+/// When neither a daemon nor the store can be reached.
+pub async fn ask(joined: &Joined, command: Command, ui: &mut Ui) -> Result<Reply, Failure> {
+    let socket = socket_path(&joined.settings.state_dir);
+    let daemon = connect(&socket).await.map_err(|fault| client_failure(&fault))?;
+    if let Some(daemon) = daemon {
+        let reply = daemon.ask(&command, |view| ui.draw(view)).await.map_err(|fault| client_failure(&fault))?;
+        ui.clear();
+        return Ok(reply);
+    }
+    let mut engine = join::engine(joined)?;
+    let stop = join::stop_on_signals()?;
+    let reply = engine.carry_out(command, &myself(), stop, ui).await;
+    ui.clear();
+    Ok(reply)
+}
+
+fn client_failure(fault: &ClientFault) -> Failure {
+    let hint = match fault {
+        ClientFault::Forbidden(_) => "run the command as root, or as a member of the service's group",
+        ClientFault::Broken(_) => "see the daemon's log; what was begun is settled at its next start",
+    };
+    Failure::new(Exit::Storage, fault, hint)
+}
+
+/// Runs one cycle.
+///
+/// # Errors
+/// What kept it from being run.
+pub async fn once(joined: &Joined, user: Option<String>) -> Result<Exit, Failure> {
+    let mut ui = Ui::default();
+    match ask(joined, Command::Cycle { user }, &mut ui).await? {
+        Reply::Cycle { code, cycle } => {
+            anstream::eprintln!("cycle {} ended: {}", cycle.cycle, cycle.text);
+            Ok(Exit::Engine(code))
+        }
+        other => unexpected(other),
+    }
+}
+
+/// Shows a plan.
+///
+/// # Errors
+/// What kept it from being made.
+pub async fn plan(joined: &Joined, args: PlanArgs) -> Result<Exit, Failure> {
+    let mut ui = if args.format == Format::Json { Ui::quiet() } else { Ui::default() };
+    let command = Command::Plan { app: args.app, user: args.user };
+    let (code, plan) = match ask(joined, command, &mut ui).await? {
+        Reply::Plan { code, plan } => (code, plan),
+        other => return unexpected(other),
+    };
+    print(args.format, &*plan, show::plan)?;
+    // What only waits is still something to do.
+    let finds_work = args.exit_code && !plan.changes.is_empty();
+    Ok(match code {
+        0 | 4 if finds_work => Exit::Changes,
+        4 => Exit::Done,
+        code => Exit::Engine(code),
+    })
+}
+
+/// Shows how the service is.
+///
+/// # Errors
+/// What kept it from being told.
+pub async fn status(joined: &Joined, format: Format) -> Result<Exit, Failure> {
+    match ask(joined, Command::Status, &mut Ui::quiet()).await? {
+        Reply::Status(status) => print(format, &*status, show::status).map(|()| Exit::Done),
+        other => unexpected(other),
+    }
+}
+
+/// Lists, shows, approves or rejects holds.
+///
+/// # Errors
+/// What kept it from being done.
+pub async fn holds(joined: &Joined, sub: HoldsSub) -> Result<Exit, Failure> {
+    match sub {
+        HoldsSub::List { format } => {
+            let holds = list(joined).await?;
+            print(format, &holds, |holds| show::holds(holds))?;
+        }
+        HoldsSub::Show { id, format } => {
+            let hold = find(list(joined).await?, &id)?;
+            print(format, &hold, show::hold)?;
+        }
+        HoldsSub::Approve { id, user, count } => return approve(joined, id, user, count).await,
+        HoldsSub::Reject { id } => {
+            if let Reply::Decided { id, changes } = decided(joined, Command::Reject { id }).await? {
+                anstream::println!("hold {id}: {changes} changes rejected; they stay undone.");
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn list(joined: &Joined) -> Result<Vec<HoldView>, Failure> {
+    match ask(joined, Command::Holds, &mut Ui::quiet()).await? {
+        Reply::Holds(holds) => Ok(holds),
+        other => unexpected(other),
+    }
+}
+
+fn find(holds: Vec<HoldView>, id: &str) -> Result<HoldView, Failure> {
+    let mut fits = holds.into_iter().filter(|hold| hold.id.starts_with(&id.to_lowercase()));
+    match (fits.next(), fits.next()) {
+        (Some(hold), None) => Ok(hold),
+        (Some(_), Some(_)) => Err(Failure::new(Exit::Usage, format!("several holds begin with {id}"), "give more of the id")),
+        (None, _) => {
+            let hint = "`zendesk-dirsync holds list` shows what waits; a hold is replaced when what waits changes";
+            Err(Failure::new(Exit::Usage, format!("no hold has the id {id}"), hint))
+        }
+    }
+}
+
+async fn approve(joined: &Joined, id: String, user: Option<String>, count: Option<usize>) -> Result<Exit, Failure> {
+    let count = match count {
+        Some(count) => Some(count),
+        // The engine compares the count with what waits at that moment: what was shown is what is approved.
+        None => Some(confirm(&find(list(joined).await?, &id)?, user.as_deref())?),
+    };
+    if let Reply::Decided { id, changes } = decided(joined, Command::Approve { id, user, count }).await? {
+        anstream::println!("hold {id}: {changes} changes go on in the next cycle (`zendesk-dirsync --once` runs one now).");
+    }
+    Ok(Exit::Done)
+}
+
+/// Shows what would be approved and asks; answers how many changes were shown.
+fn confirm(hold: &HoldView, user: Option<&str>) -> Result<usize, Failure> {
+    let n = match user {
+        Some(user) => hold.changes.iter().filter(|change| change.user.eq_ignore_ascii_case(user)).count(),
+        None => hold.changes.len(),
+    };
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        let message = "without a terminal to ask on, the number of changes must be given";
+        return Err(Failure::new(Exit::Usage, message, format!("after `holds show {0}`: --count N", &hold.id[..8])));
+    }
+    anstream::eprint!("{}", show::hold(hold));
+    let (question, expected) =
+        if n > FEW_CHANGES { ("Type how many changes go on: ", n.to_string()) } else { ("Let them go on? [y/N] ", "y".into()) };
+    anstream::eprint!("\n{question}");
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(|why| Failure::new(Exit::Usage, why, ""))?;
+    if answer.trim().eq_ignore_ascii_case(&expected) {
+        Ok(n)
+    } else {
+        Err(Failure::new(Exit::Usage, "not approved", "nothing was changed"))
+    }
+}
+
+async fn decided(joined: &Joined, command: Command) -> Result<Reply, Failure> {
+    match ask(joined, command, &mut Ui::quiet()).await? {
+        reply @ Reply::Decided { .. } => Ok(reply),
+        other => unexpected(other),
+    }
+}
+
+/// An answer that isn't the one to this question: a refusal, in the main.
+fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
+    match reply {
+        Reply::Refused { code, fault } => Err(Failure::refused(code, &fault)),
+        other => Err(Failure::new(
+            Exit::Storage,
+            format!("the daemon gave an answer to another question ({})", other.code()),
+            "the daemon and this command may be of different versions: restart the daemon",
+        )),
+    }
+}
+
+/// Writes an answer to stdout.
+fn print<T: serde::Serialize>(format: Format, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+    let text = match format {
+        Format::Text => text(value),
+        Format::Json => {
+            let json = serde_json::to_string(value);
+            json.map(|json| json + "\n").map_err(|why| Failure::new(Exit::Failed, why, ""))?
+        }
+    };
+    write_out(&text)
+}
+
+/// Writes to stdout; a reader that has gone away isn't a fault.
+pub fn write_out(text: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(fault) if fault.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(Exit::Failed, fault, "")),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,189 @@
+//! Joining: from a checked configuration to an engine with real adapters.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::args::Cli;
+use super::env::{Environment, SystemClock};
+use super::exit::{Exit, Failure, chain};
+use crate::config::secrets::FileSecret;
+use crate::config::{self, Colour, LoadFault};
+use crate::directory::LdapDirectory;
+use crate::domain::settings::{AppSettings, DirectorySettings, SecretPlace, Settings, ZendeskAuth};
+use crate::engine::ports::{Clock as _, LedgerFault, Secret, SecretFault};
+use crate::engine::{App, Engine, Ports, Stop};
+use crate::report::journal::Journal;
+use crate::store::{Condition, SledLedger};
+use crate::zendesk::ZendeskClient;
+use crate::{tls, zendesk};
+
+/// The real adapters.
+#[derive(Debug)]
+pub struct Real;
+
+impl Ports for Real {
+    type Directory = LdapDirectory;
+    type Helpdesk = ZendeskClient;
+    type Ledger = SledLedger;
+    type Report = Journal;
+    type Clock = SystemClock;
+}
+
+/// The configuration with what the environment says.
+#[derive(Debug)]
+pub struct Joined {
+    /// What the configuration says.
+    pub settings: Settings,
+    /// What the environment says.
+    pub environment: Environment,
+}
+
+/// A secret of the configuration.
+struct Placed(FileSecret);
+
+impl Secret for Placed {
+    fn read(&self) -> Result<SecretString, SecretFault> {
+        self.0.read().map_err(|fault| SecretFault(chain(&fault)))
+    }
+}
+
+/// Loads the configuration that the command line names.
+///
+/// # Errors
+/// All its faults.
+pub fn load(cli: &Cli, environment: Environment) -> Result<Joined, Failure> {
+    let settings = settings(&cli.config, cli.state.as_deref(), environment.colour()).map_err(|text| Failure {
+        exit: Exit::Configuration,
+        message: text,
+        hint: String::new(),
+    })?;
+    Ok(Joined { settings, environment })
+}
+
+/// Reads and checks a configuration file; the text of every fault if it can't be used.
+///
+/// # Errors
+/// The faults, for people.
+pub fn settings(path: &Path, state: Option<&Path>, colour: Colour) -> Result<Settings, String> {
+    let loaded = config::load(path, SystemClock.now()).map_err(|fault: LoadFault| fault.render(colour))?;
+    let mut settings = loaded.settings;
+    if let Some(state) = state {
+        settings.state_dir = state.to_owned();
+    }
+    Ok(settings)
+}
+
+/// Whether a secret can be read is known before anything is started.
+pub(super) fn secret(place: &SecretPlace, environment: &Environment) -> Result<Arc<dyn Secret>, Failure> {
+    let secret = FileSecret::new(place.clone(), environment.credentials_dir.clone());
+    secret.read().map_err(|fault| Failure::new(Exit::Configuration, chain(&fault), ""))?;
+    Ok(Arc::new(Placed(secret)))
+}
+
+/// The directories of a configuration.
+///
+/// # Errors
+/// When a secret or a CA file can't be read.
+pub fn directory(settings: &DirectorySettings, environment: &Environment) -> Result<LdapDirectory, Failure> {
+    let secret = secret(&settings.bind_password, environment)?;
+    LdapDirectory::new(settings.clone(), secret)
+        .map_err(|fault| Failure::new(Exit::Configuration, fault.to_string(), fault.hint()))
+}
+
+/// One app of a configuration.
+///
+/// # Errors
+/// When a secret can't be read or the HTTP client can't be built.
+pub fn app(settings: &AppSettings, environment: &Environment) -> Result<App<ZendeskClient>, Failure> {
+    let place = match &settings.auth {
+        ZendeskAuth::Client { secret, .. } => secret,
+        ZendeskAuth::ApiToken { token, .. } => token,
+    };
+    let secret = secret(place, environment)?;
+    let failure = |fault: &dyn std::error::Error| {
+        Failure::new(Exit::Configuration, format!("app {}: {}", settings.name, chain(fault)), "")
+    };
+    let tls = tls::tls_config(None).map_err(|fault| failure(&fault))?;
+    let http = zendesk::http_client(tls, settings.timeout, &settings.base_url).map_err(|fault| failure(&fault))?;
+    let clock = Arc::new(SystemClock);
+    let mut desk = ZendeskClient::new(settings, secret, clock, http).map_err(|fault| failure(&fault))?;
+    // Plain HTTP is let on loopback only: a stand-in, which says by itself when it is asked too often.
+    if settings.base_url.scheme() == "http" {
+        desk.space_updates(std::time::Duration::ZERO);
+    }
+    let identity = settings.base_url.host_str().unwrap_or_default().to_owned();
+    Ok(App { rules: settings.rules.clone(), desk, identity })
+}
+
+/// The directories and apps of a configuration.
+pub type Outside = (Vec<LdapDirectory>, Vec<App<ZendeskClient>>);
+
+/// Builds directories and apps.
+///
+/// # Errors
+/// As [`directory`] and [`app`].
+pub fn outside(settings: &Settings, environment: &Environment) -> Result<Outside, Failure> {
+    let directories =
+        settings.directories.iter().map(|one| directory(one, environment)).collect::<Result<Vec<_>, Failure>>()?;
+    let apps = settings.apps.iter().map(|one| app(one, environment)).collect::<Result<Vec<_>, Failure>>()?;
+    Ok((directories, apps))
+}
+
+/// Builds the engine: opens the store first, so that a second process ends before it does anything.
+///
+/// # Errors
+/// When the store is busy or damaged, the report can't be written, or the outside can't be built.
+pub fn engine(joined: &Joined) -> Result<Engine<Real>, Failure> {
+    let settings = &joined.settings;
+    let (directories, apps) = outside(settings, &joined.environment)?;
+    let opened = SledLedger::open(&settings.state_dir).map_err(|fault| store_failure(&fault, settings))?;
+    match &opened.condition {
+        Condition::Fresh | Condition::Sound => {}
+        condition @ (Condition::Lost { .. } | Condition::Damaged { .. } | Condition::Older { .. }) => {
+            tracing::warn!("{condition}; everything is matched anew and waits for a person");
+        }
+    }
+    let report = Journal::open(settings.report.clone()).map_err(|fault| {
+        let hint = format!("see that {} can be written and its disk has space", settings.report.file.display());
+        Failure::new(Exit::Storage, fault, hint)
+    })?;
+    Ok(Engine { directories, apps, ledger: opened.ledger, report, clock: SystemClock, limits: settings.limits })
+}
+
+fn store_failure(fault: &LedgerFault, settings: &Settings) -> Failure {
+    let dir = settings.state_dir.display();
+    let hint = match fault {
+        LedgerFault::Busy => {
+            format!("another zendesk-dirsync uses {dir} and doesn't answer on its control socket; end it, or wait")
+        }
+        LedgerFault::Io(_) => format!("see that {dir} belongs to the user that runs this, and that its disk has space"),
+        LedgerFault::Damaged(_) | LedgerFault::Foreign { .. } => {
+            format!("move {dir} away: a new store matches everybody anew, and holds what it would change")
+        }
+    };
+    Failure::new(Exit::Storage, format!("{dir}: {fault}"), hint)
+}
+
+/// Ends a single cycle after the change in hand when a signal asks for it.
+///
+/// # Errors
+/// When signals can't be heard.
+pub fn stop_on_signals() -> Result<Stop, Failure> {
+    let (sender, receiver) = watch::channel(false);
+    let sender = Arc::new(sender);
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let mut signals = signal(kind).map_err(|why| Failure::new(Exit::Failed, why, "signals can't be heard"))?;
+        let sender = Arc::clone(&sender);
+        tokio::spawn(async move {
+            if signals.recv().await.is_some() {
+                anstream::eprintln!("ending after the change in hand");
+                let _ = sender.send(true);
+            }
+        });
+    }
+    Ok(Stop::when(receiver))
+}

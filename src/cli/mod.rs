@@ -1,0 +1,118 @@
+//! The command line: the only place where the parts are joined.
+
+mod args;
+mod ask;
+mod check;
+mod env;
+mod exit;
+mod join;
+mod report;
+mod run;
+mod show;
+mod time;
+mod ui;
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use args::{Cli, Format, HoldsSub, LogFormat, PlanArgs, Sub};
+use env::Environment;
+use exit::Failure;
+use join::Joined;
+
+pub use exit::Exit;
+
+use crate::telemetry::{self, Output};
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    ExitCode::from(run(std::env::args_os()).code())
+}
+
+/// Runs a command line: the program's name first.
+pub fn run<I: IntoIterator<Item = OsString>>(args: I) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(fault) => {
+            // Help and version are answers, not faults.
+            let _ = fault.print();
+            return if fault.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    match begin(cli) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            anstream::eprintln!("{}", failure.text());
+            failure.exit
+        }
+    }
+}
+
+fn begin(cli: Cli) -> Result<Exit, Failure> {
+    let environment = Environment::read();
+    match &cli.command {
+        Some(Sub::Completions { shell }) => {
+            clap_complete::generate(*shell, &mut Cli::command(), "zendesk-dirsync", &mut std::io::stdout());
+            return Ok(Exit::Done);
+        }
+        Some(Sub::Man { dir }) => {
+            let hint = "the folder must exist and be writable";
+            clap_mangen::generate_to(Cli::command(), dir).map_err(|why| Failure::new(Exit::Failed, why, hint))?;
+            return Ok(Exit::Done);
+        }
+        Some(Sub::Check | Sub::Plan(_) | Sub::Holds(_) | Sub::Report(_) | Sub::Status { .. }) | None => {}
+    }
+    if cli.command.is_some() && (cli.once || cli.dry_run || cli.user.is_some()) {
+        let hint = "--once, --dry-run and --user without a subcommand run or show a cycle; subcommands have their own";
+        return Err(Failure::new(Exit::Usage, "these options don't go with a subcommand", hint));
+    }
+    start_log(&cli, &environment);
+    let joined = join::load(&cli, environment)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|why| Failure::new(Exit::Failed, why, "the system has no threads or sockets left"))?;
+    let exit = runtime.block_on(carry_out(cli, joined));
+    // A read that hangs in a directory's thread must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    exit
+}
+
+async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
+    match cli.command {
+        None if cli.dry_run => {
+            let args = PlanArgs { app: None, user: cli.user, format: Format::Text, exit_code: false };
+            ask::plan(&joined, args).await
+        }
+        None if cli.once => ask::once(&joined, cli.user).await,
+        None if cli.user.is_some() => {
+            Err(Failure::new(Exit::Usage, "--user needs --once or --dry-run", "the daemon serves everybody"))
+        }
+        None => run::daemon(cli.config, cli.state, joined).await,
+        Some(Sub::Check) => check::check(&joined).await,
+        Some(Sub::Plan(args)) => ask::plan(&joined, args).await,
+        Some(Sub::Holds(args)) => {
+            ask::holds(&joined, args.command.unwrap_or(HoldsSub::List { format: Format::Text })).await
+        }
+        Some(Sub::Report(args)) => report::report(&joined, *args).await,
+        Some(Sub::Status { format }) => ask::status(&joined, format).await,
+        Some(Sub::Completions { .. } | Sub::Man { .. }) => Ok(Exit::Done),
+    }
+}
+
+/// Starts the log: the daemon tells what it does, commands for a person only what is amiss.
+fn start_log(cli: &Cli, environment: &Environment) {
+    let format = match cli.log_format {
+        LogFormat::Text => telemetry::Format::Text,
+        LogFormat::Json => telemetry::Format::Json,
+    };
+    let is_daemon = cli.command.is_none() && !cli.once && !cli.dry_run;
+    let filter = environment.log.as_deref().or((!is_daemon).then_some("warn"));
+    let no_color = environment.no_color.then_some("1");
+    let output = Output::choose(format, std::io::stderr(), environment.journal_stream.as_deref(), no_color);
+    telemetry::init(output, filter);
+}

@@ -1,1 +1,5 @@
 //! One test binary.
+
+mod adapters;
+mod real;
+mod support;

@@ -6,6 +6,7 @@ pub mod rig;
 pub mod rig_desk;
 pub mod rig_host;
 pub mod rig_read;
+pub mod rig_small;
 pub mod scenario;
 pub mod scenario_company;
 pub mod servers;

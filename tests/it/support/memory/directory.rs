@@ -1,0 +1,268 @@
+//! A directory server in memory: it tells of a company, whole or not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
+use zendesk_dirsync::domain::assignment::{GroupRef, Membership};
+use zendesk_dirsync::domain::dn::Dn;
+use zendesk_dirsync::domain::entry::{Entry, GroupPath, GroupStep};
+use zendesk_dirsync::domain::id::{DirectoryName, EntryId};
+use zendesk_dirsync::domain::scope::{
+    CompleteRead, GroupSeen, Presence, ReadEnd, Resolved, ServerIdentity, Sight, Sighting, Tally,
+};
+use zendesk_dirsync::engine::ports::{Directory, GroupOrder, ReadFault, ReadOrder};
+
+use super::company::{Company, Group, Person};
+use super::lock;
+
+/// What is wrong with the server just now.
+#[derive(Debug, Clone, Default)]
+pub struct ReadTrouble {
+    /// The read breaks off before this person, counted from 0.
+    pub break_at: Option<usize>,
+    /// A search base answers nothing.
+    pub base_fails: bool,
+    /// The look-up of this number, counted from 0, breaks off.
+    pub look_up_breaks_at: Option<usize>,
+    /// People whom the bind account may not see, although groups go on naming them.
+    pub hidden: BTreeSet<EntryId>,
+    /// Groups that the bind account may not see.
+    pub hidden_groups: BTreeSet<EntryId>,
+    /// Entries that can't be decoded.
+    pub unreadable: BTreeSet<EntryId>,
+    /// After so many look-ups, this person can't be seen any more, and no group names them.
+    pub vanishes_after: Option<(usize, EntryId)>,
+    /// An older state that this server still tells.
+    pub lagging: Option<Box<Company>>,
+}
+
+#[derive(Debug, Default)]
+struct Served {
+    company: Company,
+    trouble: ReadTrouble,
+    look_ups: usize,
+    reads_broken: usize,
+}
+
+/// A directory in memory.
+#[derive(Debug, Clone)]
+pub struct MemoryDirectory {
+    name: DirectoryName,
+    served: Arc<Mutex<Served>>,
+}
+
+impl MemoryDirectory {
+    /// A directory of people and groups.
+    pub fn new(name: &str, people: impl IntoIterator<Item = Person>, groups: impl IntoIterator<Item = Group>) -> Self {
+        let people = people.into_iter().map(|person| (person.id, person)).collect();
+        let groups = groups.into_iter().map(|group| (group.id, group)).collect();
+        let company = Company { people, groups, ..Company::default() };
+        let served = Served { company, ..Served::default() };
+        Self { name: DirectoryName::new(name).unwrap(), served: Arc::new(Mutex::new(served)) }
+    }
+
+    /// Looks at the company as it truly is.
+    pub fn company(&self) -> Company {
+        lock(&self.served).company.clone()
+    }
+
+    /// Changes the company.
+    pub fn change<T>(&self, change: impl FnOnce(&mut Company) -> T) -> T {
+        change(&mut lock(&self.served).company)
+    }
+
+    /// Looks at what is wrong with the server.
+    pub fn trouble(&self) -> ReadTrouble {
+        lock(&self.served).trouble.clone()
+    }
+
+    /// Makes the server fail, or mends it.
+    pub fn trouble_is(&self, trouble: ReadTrouble) {
+        let mut served = lock(&self.served);
+        served.trouble = trouble;
+        served.look_ups = 0;
+    }
+
+    /// How many reads didn't end whole so far.
+    pub fn reads_broken(&self) -> usize {
+        lock(&self.served).reads_broken
+    }
+
+    fn shown(&self) -> (Company, ReadTrouble) {
+        let served = lock(&self.served);
+        let trouble = served.trouble.clone();
+        let mut company = trouble.lagging.as_deref().unwrap_or(&served.company).clone();
+        for id in &trouble.hidden {
+            if let Some(person) = company.people.remove(id) {
+                company.former.insert(*id, person.dn);
+            }
+        }
+        for id in &trouble.hidden_groups {
+            if let Some(group) = company.groups.remove(id) {
+                company.former.insert(*id, group.dn);
+            }
+        }
+        (company, trouble)
+    }
+}
+
+fn resolve(company: &Company, order: &GroupOrder) -> Resolved {
+    if let Some(pin) = order.pin {
+        return if company.groups.contains_key(&pin) { Resolved::Found(pin) } else { Resolved::Missing };
+    }
+    let fits = |group: &&Group| match &order.group {
+        GroupRef::Dn(dn) => group.dn.key() == dn.key(),
+        GroupRef::Name(name) => group.name.eq_ignore_ascii_case(name),
+        GroupRef::Id(id) => group.id == *id,
+    };
+    let found: Vec<&Group> = company.groups.values().filter(fits).collect();
+    match found.as_slice() {
+        [] => Resolved::Missing,
+        [one] => Resolved::Found(one.id),
+        several => Resolved::Ambiguous(several.iter().map(|group| group.dn.to_string()).collect()),
+    }
+}
+
+/// Walks one assigned group: nearest ways first, each group once.
+struct Walk<'a> {
+    company: &'a Company,
+    seen: BTreeMap<EntryId, GroupSeen>,
+    paths: BTreeMap<EntryId, Vec<Membership>>,
+    dangling: BTreeSet<String>,
+}
+
+impl Walk<'_> {
+    fn from(&mut self, at: usize, top: EntryId) {
+        let mut level = vec![(top, Vec::new())];
+        let mut visited = BTreeSet::new();
+        let mut reached = BTreeSet::new();
+        while !level.is_empty() {
+            let mut next = Vec::new();
+            for (id, way) in level {
+                let Some(group) = self.company.groups.get(&id).filter(|_| visited.insert(id)) else { continue };
+                let mut way: Vec<GroupStep> = way;
+                way.push(GroupStep { id, name: group.name.clone() });
+                self.seen.insert(id, GroupSeen { name: group.name.clone(), members: group.members.len() });
+                for member in &group.members {
+                    if self.company.people.contains_key(member) {
+                        if reached.insert(*member) {
+                            let membership = Membership { assignment: at, path: GroupPath(way.clone()) };
+                            self.paths.entry(*member).or_default().push(membership);
+                        }
+                    } else if self.company.groups.contains_key(member) {
+                        next.push((*member, way.clone()));
+                    } else if let Some(dn) = self.company.dn_of(*member) {
+                        self.dangling.insert(dn.to_string());
+                    }
+                }
+            }
+            level = next;
+        }
+    }
+}
+
+impl Directory for MemoryDirectory {
+    fn name(&self) -> &DirectoryName {
+        &self.name
+    }
+
+    async fn read(&mut self, order: ReadOrder, sights: mpsc::Sender<Sight>) -> Result<CompleteRead, ReadFault> {
+        let (company, trouble) = self.shown();
+        let mut walk =
+            Walk { company: &company, seen: BTreeMap::new(), paths: BTreeMap::new(), dangling: BTreeSet::new() };
+        let resolved: Vec<Resolved> = order.groups.iter().map(|one| resolve(&company, one)).collect();
+        for (at, one) in resolved.iter().enumerate() {
+            if let Resolved::Found(id) = one {
+                walk.from(at, *id);
+            }
+        }
+        let mut sent = 0;
+        for (id, memberships) in &walk.paths {
+            if trouble.break_at == Some(sent) {
+                lock(&self.served).reads_broken += 1;
+                let url = "ldap://memory".to_owned();
+                return Err(ReadFault::Unreachable { url, why: "the connection broke".into() });
+            }
+            sent += 1;
+            let person = &company.people[id];
+            let sight = if trouble.unreadable.contains(id) {
+                Sight::Unreadable { id: Some(*id), why: "a value can't be decoded".into() }
+            } else {
+                let attributes = person
+                    .attributes
+                    .iter()
+                    .filter(|(kind, _)| order.attributes.contains(*kind))
+                    .flat_map(|(kind, values)| values.iter().map(move |value| (kind.clone(), value.clone())))
+                    .collect();
+                let entry = Entry { id: *id, dn: person.dn.clone(), attributes };
+                let state = person.usable.state(order.now);
+                Sight::Person(Sighting { entry, state, memberships: memberships.clone() })
+            };
+            if sights.send(sight).await.is_err() {
+                return Err(ReadFault::Incomplete("nobody listens any more".into()));
+            }
+        }
+        let bases_whole = u64::from(!trouble.base_fails);
+        let groups = walk.seen.len() as u64;
+        let tally = Tally {
+            pages_asked: 1,
+            pages_whole: 1,
+            groups_asked: groups,
+            groups_whole: groups,
+            bases_asked: 1,
+            bases_whole,
+            entries: sent as u64,
+            ..Tally::default()
+        };
+        let server = ServerIdentity { url: "ldap://memory".into(), name: "memory".into(), ..ServerIdentity::default() };
+        let end = ReadEnd {
+            directory: self.name.clone(),
+            server,
+            tally,
+            resolved,
+            groups: walk.seen,
+            dangling: walk.dangling.into_iter().collect(),
+        };
+        CompleteRead::try_new(end).map_err(|why| {
+            lock(&self.served).reads_broken += 1;
+            ReadFault::Incomplete(why.to_string())
+        })
+    }
+
+    async fn look_up(
+        &mut self,
+        entry: EntryId,
+        last_dn: &Dn,
+        groups: &BTreeSet<EntryId>,
+        now: DateTime<Utc>,
+    ) -> Result<Presence, ReadFault> {
+        let (mut company, trouble) = self.shown();
+        {
+            let mut served = lock(&self.served);
+            let at = served.look_ups;
+            served.look_ups += 1;
+            if let Some((_, id)) = trouble.vanishes_after.filter(|(after, _)| at >= *after) {
+                company.people.remove(&id);
+            }
+            if trouble.look_up_breaks_at == Some(at) {
+                served.reads_broken += 1;
+                return Err(ReadFault::Unreachable { url: "ldap://memory".into(), why: "the connection broke".into() });
+            }
+        }
+        let naming = |dn: &Dn| {
+            let key = dn.key();
+            let names = |id: &EntryId| company.dn_of(*id).is_some_and(|dn| dn.key() == key);
+            let groups = groups.iter().filter_map(|id| company.groups.get(id));
+            groups.filter(|group| group.members.iter().any(names)).map(|group| group.name.clone()).collect::<Vec<_>>()
+        };
+        Ok(match company.people.get(&entry) {
+            Some(person) => {
+                Presence::Found { state: person.usable.state(now), dn: person.dn.clone(), held_by: naming(&person.dn) }
+            }
+            None if company.tombstones.contains(&entry) => Presence::Tombstone,
+            None => Presence::NotFound { named_by: naming(last_dn) },
+        })
+    }
+}

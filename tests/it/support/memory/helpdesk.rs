@@ -1,0 +1,254 @@
+//! The helpdesk port over a [`Desk`], with faults at chosen calls.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use zendesk_dirsync::domain::account::{Catalog, Existence, ObservedAccount, Suspended, Verified};
+use zendesk_dirsync::domain::assignment::Role;
+use zendesk_dirsync::domain::change::Step;
+use zendesk_dirsync::domain::id::{AccountId, AppName, CustomRoleId, Email, ExternalId, GroupId};
+use zendesk_dirsync::engine::ports::{CallFault, Clock as _, Helpdesk, Myself, StepDone};
+
+use super::clock::MemoryClock;
+use super::desk::{Desk, User, Write};
+use super::fuse::Fuse;
+use super::lock;
+
+/// What goes wrong with one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallTrouble {
+    /// Zendesk refuses it.
+    Refuse,
+    /// No answer, and no effect.
+    UnansweredBefore,
+    /// No answer, but it took effect.
+    UnansweredAfter,
+    /// It took effect, and the answer is rubbish.
+    GarbledAfter,
+    /// The credentials don't count any more.
+    Unauthorized,
+    /// The limit is used up.
+    Throttled,
+    /// The host can't be reached.
+    Unreachable,
+}
+
+/// A Zendesk account in memory.
+#[derive(Debug, Clone)]
+pub struct MemoryZendesk {
+    app: AppName,
+    desk: Arc<Mutex<Desk>>,
+    troubles: Arc<Mutex<BTreeMap<u64, CallTrouble>>>,
+    clock: MemoryClock,
+    fuse: Fuse,
+}
+
+impl MemoryZendesk {
+    /// The port over an account.
+    pub fn new(app: &str, desk: Desk, clock: MemoryClock, fuse: Fuse) -> Self {
+        Self {
+            app: AppName::new(app).unwrap(),
+            desk: Arc::new(Mutex::new(desk)),
+            troubles: Arc::default(),
+            clock,
+            fuse,
+        }
+    }
+
+    /// A copy of the account.
+    pub fn desk(&self) -> Desk {
+        lock(&self.desk).clone()
+    }
+
+    /// Looks at the account without copying it.
+    pub fn with<T>(&self, look: impl FnOnce(&Desk) -> T) -> T {
+        look(&lock(&self.desk))
+    }
+
+    /// An administrator's hand.
+    pub fn by_hand<T>(&self, edit: impl FnOnce(&mut Desk) -> T) -> T {
+        edit(&mut lock(&self.desk))
+    }
+
+    /// Every write received so far.
+    pub fn writes(&self) -> Vec<Write> {
+        lock(&self.desk).writes.clone()
+    }
+
+    /// How many calls were received.
+    pub fn calls(&self) -> u64 {
+        lock(&self.desk).calls
+    }
+
+    /// The n-th call from now, from 1, goes wrong.
+    pub fn goes_wrong(&self, nth: u64, trouble: CallTrouble) {
+        let at = self.calls() + nth;
+        lock(&self.troubles).insert(at, trouble);
+    }
+
+    /// From now on everything goes right.
+    pub fn mend(&self) {
+        lock(&self.troubles).clear();
+    }
+
+    /// Counts a call; answers its number and what goes wrong with it.
+    fn call(&self) -> (u64, Option<CallTrouble>) {
+        let mut desk = lock(&self.desk);
+        desk.calls += 1;
+        (desk.calls, lock(&self.troubles).remove(&desk.calls))
+    }
+
+    fn reading(&self) -> Result<(), CallFault> {
+        match self.call().1 {
+            None => Ok(()),
+            Some(trouble) => Err(fault(trouble)),
+        }
+    }
+
+    fn asked(&self, key: &str) {
+        let mut desk = lock(&self.desk);
+        let at = desk.calls;
+        desk.asked.push((at, key.to_lowercase()));
+    }
+
+    fn perform(
+        &self,
+        account: Option<AccountId>,
+        step: &Step,
+        call: u64,
+        answered: bool,
+    ) -> Result<StepDone, CallFault> {
+        let mut desk = lock(&self.desk);
+        let target = account.map(|id| id.0);
+        let before = target.and_then(|id| desk.users.get(&id).cloned());
+        let admins = desk.admins();
+        let done = desk.apply(target, step);
+        let target = done.as_ref().map_or(target, |(id, _)| Some(*id));
+        let write = Write {
+            at: self.clock.now(),
+            call,
+            account: target,
+            step: step.clone(),
+            effect: done.clone().map(|(_, effect)| effect),
+            answered,
+            before,
+            after: target.and_then(|id| desk.users.get(&id).cloned()),
+            admins: (admins, desk.admins()),
+        };
+        desk.writes.push(write);
+        done.map(|(id, effect)| StepDone { account: AccountId(id), effect, request_id: Some(format!("r{call}")) })
+    }
+}
+
+fn fault(trouble: CallTrouble) -> CallFault {
+    match trouble {
+        CallTrouble::Refuse => CallFault::Refused { kind: "invalid", message: "a value is invalid".into() },
+        CallTrouble::UnansweredBefore | CallTrouble::UnansweredAfter => CallFault::Unanswered("timed out".into()),
+        CallTrouble::GarbledAfter => CallFault::Garbled("text/html".into()),
+        CallTrouble::Unauthorized => CallFault::Unauthorized("invalid_token".into()),
+        CallTrouble::Throttled => CallFault::Throttled { after: Duration::from_secs(3_600) },
+        CallTrouble::Unreachable => CallFault::Unreachable("no route to host".into()),
+    }
+}
+
+/// A user as an admin sees it.
+pub fn observed(user: &User) -> ObservedAccount {
+    ObservedAccount {
+        id: AccountId(user.id),
+        external_id: user.external_id.clone(),
+        name: user.name.clone(),
+        email: user.email.clone(),
+        emails: user.further.iter().chain(&user.email).cloned().collect(),
+        verified: if user.verified { Verified::Yes } else { Verified::No },
+        role: user.role,
+        custom_role: user.custom_role.map(CustomRoleId),
+        suspended: if user.suspended.is_some() { Suspended::Yes } else { Suspended::No },
+        existence: if user.live { Existence::Live } else { Existence::Deleted },
+        texts: user.texts.clone(),
+        groups: user.groups.iter().map(|id| GroupId(*id)).collect(),
+        default_group: user.default_group.map(GroupId),
+        tags: user.tags.clone(),
+    }
+}
+
+impl Helpdesk for MemoryZendesk {
+    fn app(&self) -> &AppName {
+        &self.app
+    }
+
+    async fn who_am_i(&mut self) -> Result<Myself, CallFault> {
+        self.reading()?;
+        let own = self.with(|desk| desk.own);
+        Ok(Myself { account: AccountId(own), role: Role::Admin, label: "dirsync".into() })
+    }
+
+    async fn catalog(&mut self) -> Result<Catalog, CallFault> {
+        self.reading()?;
+        let desk = lock(&self.desk);
+        let mut catalog = Catalog { default_group: desk.default_group.map(GroupId), ..Catalog::default() };
+        for (id, name) in &desk.groups {
+            catalog.groups.entry(name.clone()).or_insert_with(BTreeSet::new).insert(GroupId(*id));
+        }
+        for (id, name) in &desk.custom_roles {
+            catalog.custom_roles.entry(name.clone()).or_insert_with(BTreeSet::new).insert(CustomRoleId(*id));
+        }
+        catalog.untouchable =
+            BTreeMap::from([(AccountId(desk.owner), "the account owner"), (AccountId(desk.own), "our own API user")]);
+        let active = |user: &&User| user.live && user.role == Role::Admin && user.suspended.is_none();
+        catalog.active_admins = desk.users.values().filter(active).map(|user| AccountId(user.id)).collect();
+        Ok(catalog)
+    }
+
+    async fn observe(&mut self, ids: &[AccountId]) -> Result<Vec<ObservedAccount>, CallFault> {
+        self.reading()?;
+        Ok(self.with(|desk| ids.iter().filter_map(|id| desk.users.get(&id.0)).map(observed).collect()))
+    }
+
+    async fn find_by_external_id(&mut self, ids: &[ExternalId]) -> Result<Vec<ObservedAccount>, CallFault> {
+        self.reading()?;
+        ids.iter().for_each(|id| self.asked(id.as_str()));
+        Ok(self.with(|desk| ids.iter().filter_map(|id| desk.by_external_id(id)).map(observed).collect()))
+    }
+
+    async fn find_by_email(&mut self, email: &Email) -> Result<Vec<ObservedAccount>, CallFault> {
+        self.reading()?;
+        self.asked(email.as_str());
+        Ok(self.with(|desk| desk.by_email(email).map(observed).into_iter().collect()))
+    }
+
+    async fn carry_out(&mut self, account: Option<AccountId>, step: &Step) -> Result<StepDone, CallFault> {
+        self.fuse.pass();
+        let (call, trouble) = self.call();
+        let done = match trouble {
+            None => self.perform(account, step, call, true),
+            Some(CallTrouble::UnansweredAfter | CallTrouble::GarbledAfter) => {
+                let _ = self.perform(account, step, call, false);
+                Err(fault(trouble.unwrap_or(CallTrouble::UnansweredAfter)))
+            }
+            Some(CallTrouble::UnansweredBefore) => {
+                // It was sent: the caller can't know that it didn't arrive.
+                let mut desk = lock(&self.desk);
+                let (at, admins) = (self.clock.now(), desk.admins());
+                let (step, account) = (step.clone(), account.map(|id| id.0));
+                let effect = Err(CallFault::Unanswered("timed out".into()));
+                let admins = (admins, admins);
+                desk.writes.push(Write {
+                    at,
+                    call,
+                    account,
+                    step,
+                    effect,
+                    answered: false,
+                    before: None,
+                    after: None,
+                    admins,
+                });
+                Err(fault(CallTrouble::UnansweredBefore))
+            }
+            Some(other) => Err(fault(other)),
+        };
+        self.fuse.pass();
+        done
+    }
+}

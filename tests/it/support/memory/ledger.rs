@@ -1,0 +1,235 @@
+//! A ledger in memory: durable as soon as a call returns, copied and put back at will.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use zendesk_dirsync::domain::account::{KnownAccount, Trace};
+use zendesk_dirsync::domain::assignment::PinKey;
+use zendesk_dirsync::domain::brake::Experience;
+use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
+use zendesk_dirsync::domain::scope::GroupSeen;
+use zendesk_dirsync::engine::ports::{
+    AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Settlement, Trouble,
+};
+
+use super::fuse::Fuse;
+use super::lock;
+
+/// All that is kept.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LedgerState {
+    pub serial: u64,
+    pub accepted: BTreeMap<AppName, ()>,
+    pub bound: BTreeMap<String, String>,
+    pub accounts: BTreeMap<(AppName, PersonId), KnownAccount>,
+    pub pins: BTreeMap<PinKey, EntryId>,
+    pub groups: BTreeMap<DirectoryName, BTreeMap<EntryId, GroupSeen>>,
+    pub intents: BTreeMap<(CycleId, u64), Intent>,
+    pub holds: BTreeMap<AppName, Vec<HoldRecord>>,
+    pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
+    pub cycles: Vec<CycleSummary>,
+}
+
+/// A ledger in memory.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryLedger {
+    state: Arc<Mutex<LedgerState>>,
+    /// Every intent ever noted.
+    begun: Arc<Mutex<Vec<Intent>>>,
+    /// Mutating calls that still succeed; none for all.
+    left: Arc<Mutex<Option<usize>>>,
+    fuse: Fuse,
+}
+
+impl MemoryLedger {
+    /// An empty ledger that may die by a fuse.
+    pub fn new(fuse: Fuse) -> Self {
+        Self { fuse, ..Self::default() }
+    }
+
+    /// A copy of all that is kept.
+    pub fn snapshot(&self) -> LedgerState {
+        lock(&self.state).clone()
+    }
+
+    /// Puts a copy back, or a fresh state for a lost store.
+    pub fn restore(&self, state: LedgerState) {
+        *lock(&self.state) = state;
+    }
+
+    /// Every intent ever noted, oldest first; a restored copy doesn't take these back.
+    pub fn begun(&self) -> Vec<Intent> {
+        lock(&self.begun).clone()
+    }
+
+    /// The disk fails after so many more mutating calls; none mends it.
+    pub fn fails_after(&self, calls: Option<usize>) {
+        *lock(&self.left) = calls;
+    }
+
+    fn mutate<T>(&self, change: impl FnOnce(&mut LedgerState) -> Result<T, LedgerFault>) -> Result<T, LedgerFault> {
+        self.fuse.pass();
+        match &mut *lock(&self.left) {
+            Some(0) => return Err(LedgerFault::Io("no space left on device".into())),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        let done = {
+            let mut state = lock(&self.state);
+            state.serial += 1;
+            change(&mut state)?
+        };
+        self.fuse.pass();
+        Ok(done)
+    }
+}
+
+impl Ledger for MemoryLedger {
+    fn serial(&self) -> u64 {
+        lock(&self.state).serial
+    }
+
+    fn app_standing(&self, app: &AppName) -> Result<AppStanding, LedgerFault> {
+        let state = lock(&self.state);
+        let experience = if state.accepted.contains_key(app) { Experience::Settled } else { Experience::First };
+        let used = |(key, known): &(&(AppName, PersonId), &KnownAccount)| key.0 == *app && known.standing.in_use();
+        Ok(AppStanding { experience, population: state.accounts.iter().filter(used).count() })
+    }
+
+    fn accept(&mut self, app: &AppName) -> Result<(), LedgerFault> {
+        self.mutate(|state| {
+            state.accepted.insert(app.clone(), ());
+            Ok(())
+        })
+    }
+
+    fn bind(&mut self, name: &str, identity: &str) -> Result<(), LedgerFault> {
+        let bound = lock(&self.state).bound.get(name).cloned();
+        match bound {
+            Some(bound) if bound == identity => Ok(()),
+            Some(bound) => Err(LedgerFault::Foreign { bound, wanted: identity.to_owned() }),
+            None => self.mutate(|state| {
+                state.bound.insert(name.to_owned(), identity.to_owned());
+                Ok(())
+            }),
+        }
+    }
+
+    fn traces(&self, app: &AppName, directory: &DirectoryName) -> Result<Vec<Trace>, LedgerFault> {
+        let state = lock(&self.state);
+        let mine = state.accounts.iter().filter(|(key, _)| key.0 == *app && key.1.directory == *directory);
+        let trace = |((_, person), known): (&(AppName, PersonId), &KnownAccount)| Trace {
+            entry: person.entry,
+            fingerprint: known.fingerprint,
+            standing: known.standing,
+        };
+        Ok(mine.map(trace).collect())
+    }
+
+    fn known(&self, app: &AppName, person: &PersonId) -> Result<Option<KnownAccount>, LedgerFault> {
+        Ok(lock(&self.state).accounts.get(&(app.clone(), person.clone())).cloned())
+    }
+
+    fn owner(&self, app: &AppName, account: AccountId) -> Result<Option<PersonId>, LedgerFault> {
+        let state = lock(&self.state);
+        let mut fits = state.accounts.iter().filter(|(key, known)| key.0 == *app && known.account == account);
+        Ok(fits.next().map(|(key, _)| key.1.clone()))
+    }
+
+    fn remember(&mut self, app: &AppName, accounts: &[KnownAccount]) -> Result<(), LedgerFault> {
+        self.mutate(|state| {
+            for known in accounts {
+                state.accounts.insert((app.clone(), known.person.clone()), known.clone());
+            }
+            Ok(())
+        })
+    }
+
+    fn pins(&self) -> Result<BTreeMap<PinKey, EntryId>, LedgerFault> {
+        Ok(lock(&self.state).pins.clone())
+    }
+
+    fn pin(&mut self, pins: &BTreeMap<PinKey, EntryId>) -> Result<(), LedgerFault> {
+        self.mutate(|state| {
+            state.pins.clone_from(pins);
+            Ok(())
+        })
+    }
+
+    fn groups(&self, directory: &DirectoryName) -> Result<BTreeMap<EntryId, GroupSeen>, LedgerFault> {
+        Ok(lock(&self.state).groups.get(directory).cloned().unwrap_or_default())
+    }
+
+    fn keep_groups(
+        &mut self,
+        directory: &DirectoryName,
+        groups: &BTreeMap<EntryId, GroupSeen>,
+    ) -> Result<(), LedgerFault> {
+        self.mutate(|state| {
+            state.groups.insert(directory.clone(), groups.clone());
+            Ok(())
+        })
+    }
+
+    fn intend(&mut self, intent: &Intent) -> Result<(), LedgerFault> {
+        self.mutate(|state| {
+            state.intents.insert((intent.cycle.clone(), intent.seq), intent.clone());
+            lock(&self.begun).push(intent.clone());
+            Ok(())
+        })
+    }
+
+    fn settle(&mut self, intent: &Intent, settlement: &Settlement) -> Result<(), LedgerFault> {
+        self.mutate(|state| {
+            state.intents.remove(&(intent.cycle.clone(), intent.seq));
+            let key = (intent.app.clone(), intent.person.clone());
+            match settlement {
+                Settlement::Known(known) => {
+                    state.accounts.insert(key, (**known).clone());
+                }
+                Settlement::Forgotten => {
+                    state.accounts.remove(&key);
+                }
+                Settlement::Unchanged => {}
+            }
+            Ok(())
+        })
+    }
+
+    fn open_intents(&self) -> Result<Vec<Intent>, LedgerFault> {
+        Ok(lock(&self.state).intents.values().cloned().collect())
+    }
+
+    fn holds(&self) -> Result<Vec<HoldRecord>, LedgerFault> {
+        Ok(lock(&self.state).holds.values().flatten().cloned().collect())
+    }
+
+    fn keep_holds(&mut self, app: &AppName, holds: &[HoldRecord]) -> Result<(), LedgerFault> {
+        self.mutate(|state| {
+            state.holds.insert(app.clone(), holds.to_vec());
+            Ok(())
+        })
+    }
+
+    fn troubles(&self, app: &AppName) -> Result<BTreeMap<PersonId, Trouble>, LedgerFault> {
+        Ok(lock(&self.state).troubles.get(app).cloned().unwrap_or_default())
+    }
+
+    fn keep_troubles(&mut self, app: &AppName, troubles: &BTreeMap<PersonId, Trouble>) -> Result<(), LedgerFault> {
+        self.mutate(|state| {
+            state.troubles.insert(app.clone(), troubles.clone());
+            Ok(())
+        })
+    }
+
+    fn end_cycle(&mut self, summary: &CycleSummary) -> Result<(), LedgerFault> {
+        self.mutate(|state| {
+            state.cycles.push(summary.clone());
+            Ok(())
+        })
+    }
+
+    fn last_cycles(&self, count: usize) -> Result<Vec<CycleSummary>, LedgerFault> {
+        Ok(lock(&self.state).cycles.iter().rev().take(count).cloned().collect())
+    }
+}

@@ -1,0 +1,50 @@
+//! The five ports in memory: a company, a helpdesk, a ledger, a report and a clock.
+//!
+//! Each is a handle on state that outlives the engine, so that an engine can be dropped and built again. They answer as
+//! strictly as the real things, keep their own lists of what was asked of them, and fail on demand.
+
+mod clock;
+mod company;
+mod desk;
+mod directory;
+mod fuse;
+mod helpdesk;
+mod ledger;
+mod report;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use clock::MemoryClock;
+pub use company::{Company, Group, Names, Person, Tombstone, Use};
+pub use desk::{By, Desk, User, Write};
+pub use directory::{MemoryDirectory, ReadTrouble};
+pub use fuse::{Burnt, Fuse};
+pub use helpdesk::{CallTrouble, MemoryZendesk, observed};
+pub use ledger::{LedgerState, MemoryLedger};
+pub use report::MemoryReport;
+
+use zendesk_dirsync::engine::Ports;
+use zendesk_dirsync::engine::ports::{Event, Progress};
+
+/// The ports of an engine that runs in memory.
+pub struct InMemory;
+
+impl Ports for InMemory {
+    type Directory = MemoryDirectory;
+    type Helpdesk = MemoryZendesk;
+    type Ledger = MemoryLedger;
+    type Report = MemoryReport;
+    type Clock = MemoryClock;
+}
+
+/// Hears nothing.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn note(&mut self, _event: &Event<'_>) {}
+}
+
+/// A burnt fuse unwinds through a lock now and then; what it guards is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::engine::view::FaultView;
-use crate::report::render::visible;
+use crate::report::escape::visible;
 
 /// How the command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

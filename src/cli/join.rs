@@ -16,7 +16,7 @@ use crate::directory::LdapDirectory;
 use crate::domain::settings::{AppSettings, DirectorySettings, SecretPlace, Settings, ZendeskAuth};
 use crate::engine::ports::{Clock as _, LedgerFault, Secret, SecretFault};
 use crate::engine::{App, Engine, Ports, Stop};
-use crate::report::journal::Journal;
+use crate::report::Journal;
 use crate::store::{Condition, SledLedger};
 use crate::zendesk::ZendeskClient;
 use crate::{tls, zendesk};
@@ -90,8 +90,7 @@ pub(super) fn secret(place: &SecretPlace, environment: &Environment) -> Result<A
 /// When a secret or a CA file can't be read.
 pub fn directory(settings: &DirectorySettings, environment: &Environment) -> Result<LdapDirectory, Failure> {
     let secret = secret(&settings.bind_password, environment)?;
-    LdapDirectory::new(settings.clone(), secret)
-        .map_err(|fault| Failure::new(Exit::Configuration, fault.to_string(), fault.hint()))
+    Ok(LdapDirectory::new(settings.clone(), secret))
 }
 
 /// One app of a configuration.
@@ -147,7 +146,7 @@ pub fn engine(joined: &Joined) -> Result<Engine<Real>, Failure> {
             tracing::warn!("{condition}; everything is matched anew and waits for a person");
         }
     }
-    let report = Journal::open(settings.report.clone()).map_err(|fault| {
+    let report = Journal::open(&settings.report, SystemClock.now(), Box::new(|| uuid::Uuid::new_v4().into_bytes())).map_err(|fault| {
         let hint = format!("see that {} can be written and its disk has space", settings.report.file.display());
         Failure::new(Exit::Storage, fault, hint)
     })?;

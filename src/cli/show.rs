@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use crate::engine::view::{ChangeView, CycleView, FieldView, HoldView, PlanView, StatusView};
-use crate::report::render::visible;
+use crate::report::escape::visible;
 
 /// A plan, one block a change.
 pub fn plan(plan: &PlanView) -> String {

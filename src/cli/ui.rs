@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::engine::ports::{Event, Progress};
 use crate::engine::progress::ProgressView;
-use crate::report::render::visible;
+use crate::report::escape::visible;
 
 /// Changes up to which no bar is shown.
 const FEW_CHANGES: usize = 3;

@@ -81,11 +81,30 @@ fn equal(store: &Store, name: &str, value: &[u8]) -> Test {
         "objectguid" if store.is_ad() => Test::Uuid(guid_value(value)),
         "entryuuid" if !store.is_ad() => Test::Uuid(std::str::from_utf8(value).ok().and_then(|text| text.parse().ok())),
         "objectsid" => Test::Equal(lower, super::sid::value(value)),
+        "objectcategory" if store.is_ad() && !value.contains(&b'=') => category(value),
+        "objectclass" => class(value),
         _ if !store.knows(&lower) => Test::Undefined,
         _ => {
             let normal = schema::normal(store.syntax(&lower), value);
             Test::Equal(lower, normal)
         }
+    }
+}
+
+/// Whether an entry is of a class: its own classes and their superclasses count (X.501 8.4.3).
+fn class(value: &[u8]) -> Test {
+    let name = String::from_utf8_lossy(value).to_lowercase();
+    let subclasses = schema::subclasses(&name).iter().map(|class| (*class).to_owned());
+    let of = |class: String| Test::Equal("objectclass".into(), class.into_bytes());
+    Test::Or(std::iter::once(name.clone()).chain(subclasses).map(of).collect())
+}
+
+/// `(objectCategory=person)` names a class by its default category (MS-ADTS 3.1.1.3.1.3.5): people and contacts are in
+/// the category Person, computers in one of their own.
+fn category(value: &[u8]) -> Test {
+    match String::from_utf8_lossy(value).to_lowercase().as_str() {
+        "person" | "user" => Test::And(vec![class(b"person"), Test::Not(Box::new(class(b"computer")))]),
+        _ => class(value),
     }
 }
 

@@ -351,3 +351,13 @@ pub(super) fn required(class: &[u8]) -> &'static [&'static str] {
         _ => &[],
     }
 }
+
+/// The classes below a class, of those that directories of people use (RFC 4519, RFC 2798, MS-ADSC).
+pub(super) fn subclasses(class: &str) -> &'static [&'static str] {
+    match class {
+        "person" => &["organizationalperson", "inetorgperson", "residentialperson", "user", "computer"],
+        "organizationalperson" => &["inetorgperson", "user", "computer", "contact"],
+        "user" => &["computer"],
+        _ => &[],
+    }
+}

@@ -1,0 +1,116 @@
+//! `check`: configuration, rights and connections, each line with the command to repeat it.
+
+use std::collections::BTreeSet;
+
+use super::ask::write_out;
+use super::exit::{Exit, Failure};
+use super::join::{self, Joined, Real};
+use crate::directory::{Finding, Health};
+use crate::domain::account::Catalog;
+use crate::domain::assignment::RoleGrant;
+use crate::domain::rules::AppRules;
+use crate::engine::ports::{CallFault, GroupOrder, Helpdesk as _};
+use crate::engine::{App, Ports};
+use crate::report::escape::visible;
+
+/// Checks everything, and ends with the code of the worst that was found.
+///
+/// # Errors
+/// When the secrets or certificates of the configuration can't be read.
+pub async fn check(joined: &Joined) -> Result<Exit, Failure> {
+    write_out("good     the configuration is in order\n")?;
+    let mut worst = Exit::Done;
+    for settings in &joined.settings.directories {
+        let mut directory = join::directory(settings, &joined.environment)?;
+        let mut texts = BTreeSet::new();
+        let assignments = joined.settings.apps.iter().flat_map(|app| &app.rules.assignments);
+        let groups: Vec<GroupOrder> = assignments
+            .filter(|one| one.directory == settings.name && texts.insert(one.text.clone()))
+            .map(|one| GroupOrder { group: one.group.clone(), pin: None })
+            .collect();
+        for finding in directory.check(&groups).await {
+            if finding.health == Health::Bad {
+                worst = Exit::Engine(5);
+            }
+            tell(&format!("directory {}", settings.name), &finding)?;
+        }
+    }
+    for settings in &joined.settings.apps {
+        let mut app = join::app(settings, &joined.environment)?;
+        let who = format!("app {}", settings.name);
+        for finding in ask_zendesk(&mut app, settings.base_url.as_str()).await {
+            if finding.health == Health::Bad && worst == Exit::Done {
+                worst = Exit::Engine(6);
+            }
+            tell(&who, &finding)?;
+        }
+    }
+    Ok(worst)
+}
+
+fn tell(who: &str, finding: &Finding) -> Result<(), Failure> {
+    let word = match finding.health {
+        Health::Good => "good",
+        Health::Doubtful => "doubtful",
+        Health::Bad => "bad",
+    };
+    let repeat = finding.repeat.as_ref().map(|line| format!("         {}\n", visible(line))).unwrap_or_default();
+    write_out(&format!("{word:8} {who}: {}\n{repeat}", visible(&finding.what)))
+}
+
+fn finding(health: Health, what: impl Into<String>, repeat: String) -> Finding {
+    Finding { health, what: what.into(), repeat: Some(repeat) }
+}
+
+fn fault(fault: &CallFault, repeat: String) -> Finding {
+    finding(Health::Bad, format!("{fault}; {}", fault.hint()), repeat)
+}
+
+async fn ask_zendesk(app: &mut App<<Real as Ports>::Helpdesk>, base: &str) -> Vec<Finding> {
+    let call = |path: &str| format!("curl -H \"Authorization: Bearer $TOKEN\" {base}api/v2/{path}");
+    let mut findings = Vec::new();
+    match app.desk.who_am_i().await {
+        Ok(me) => findings.push(finding(
+            Health::Good,
+            format!("we are {} (account {}, {})", me.label, me.account, me.role),
+            call("users/me"),
+        )),
+        Err(why) => return vec![fault(&why, call("users/me"))],
+    }
+    match app.desk.catalog().await {
+        Ok(catalog) => {
+            let (groups, roles, admins) = (catalog.groups.len(), catalog.custom_roles.len(), catalog.active_admins.len());
+            let what = format!("{groups} groups, {roles} custom roles, {admins} active admins");
+            findings.push(finding(Health::Good, what, call("groups")));
+            if admins <= app.rules.admins_min {
+                let what = format!("only {admins} active admins: none can be taken away while `admins_min` is {}", app.rules.admins_min);
+                findings.push(finding(Health::Doubtful, what, call("users?role=admin")));
+            }
+            findings.extend(missing_names(&app.rules, &catalog).into_iter().map(|(what, path)| finding(Health::Bad, what, call(path))));
+        }
+        Err(why) => findings.push(fault(&why, call("groups"))),
+    }
+    findings
+}
+
+/// Names in assignments that Zendesk lacks or has several times.
+fn missing_names(rules: &AppRules, catalog: &Catalog) -> BTreeSet<(String, &'static str)> {
+    let count_text = |n: usize| if n == 0 { "no".to_owned() } else { n.to_string() };
+    let mut missing = BTreeSet::new();
+    for assignment in &rules.assignments {
+        for name in assignment.groups.iter().chain(&assignment.default_group) {
+            let n = catalog.groups.get(name).map_or(0, BTreeSet::len);
+            if n != 1 {
+                missing.insert((format!("Zendesk has {} group named {name:?}, which {} gives", count_text(n), assignment.text), "groups"));
+            }
+        }
+        if let Some(RoleGrant::Custom(name)) = &assignment.role {
+            let n = catalog.custom_roles.get(name).map_or(0, BTreeSet::len);
+            if n != 1 {
+                let what = format!("Zendesk has {} custom role named {name:?}, which {} gives", count_text(n), assignment.text);
+                missing.insert((what, "custom_roles"));
+            }
+        }
+    }
+    missing
+}

@@ -41,7 +41,9 @@ pub fn ldif(dialect: Dialect, people: usize, agents: usize) -> String {
         let name = dn.split(['=', ',']).nth(1).unwrap_or_default();
         let (class, own) = match dialect {
             Dialect::OpenLdap => ("groupOfNames".to_owned(), format!("member: {dn}\n")),
-            Dialect::ActiveDirectory => (format!("group\nsAMAccountName: {name}\ngroupType: -2147483646"), String::new()),
+            Dialect::ActiveDirectory => {
+                (format!("group\nsAMAccountName: {name}\ngroupType: -2147483646"), String::new())
+            }
         };
         out.push_str(&format!("dn: {dn}\nobjectClass: {class}\ncn: {name}\n"));
         (1..=count).for_each(|number| out.push_str(&format!("member: {}\n", person_dn(number))));
@@ -85,8 +87,7 @@ impl Settled {
         let clock = MemoryClock::at(NOW);
         let (app, zendesk) = in_memory(memory_desk(&seed(50)), rules(), &clock);
         let directory = AnyDirectory::Ldap(Box::new(ldap(settings, "svcpw")));
-        let mut rig =
-            Rig::over(directory, app, no_limits(), clock, MemoryLedger::default(), MemoryReport::default());
+        let mut rig = Rig::over(directory, app, no_limits(), clock, MemoryLedger::default(), MemoryReport::default());
         let report = rig.cycle().await;
         assert!(report.faults.is_empty(), "{report:#?}");
         assert_eq!(report.summary.apps.values().next().map(|counts| counts.done), Some(people), "{report:#?}");
@@ -101,7 +102,11 @@ impl Settled {
     /// Removals in the next plan, held or not, by mail.
     pub async fn removals(&mut self) -> (Vec<String>, Vec<String>) {
         let plan = self.rig.plan().await;
-        let removals = plan.changes.iter().filter(|change| change.action == "deprovision" || change.action == "release");
-        (removals.map(|change| change.user.clone()).collect(), plan.faults.values().map(|fault| fault.kind.clone()).collect())
+        let removals =
+            plan.changes.iter().filter(|change| change.action == "deprovision" || change.action == "release");
+        (
+            removals.map(|change| change.user.clone()).collect(),
+            plan.faults.values().map(|fault| fault.kind.clone()).collect(),
+        )
     }
 }

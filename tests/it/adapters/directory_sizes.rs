@@ -92,7 +92,8 @@ async fn a_slow_listener_holds_the_read_back_and_loses_nobody() {
             heard += 1;
             tokio::task::yield_now().await;
             if heard % 100 == 0 {
-                let asked = running.log().iter().filter(|entry| entry.op == "search").map(|entry| entry.entries).sum::<usize>();
+                let asked =
+                    running.log().iter().filter(|entry| entry.op == "search").map(|entry| entry.entries).sum::<usize>();
                 pages.push(asked.saturating_sub(heard));
             }
         }

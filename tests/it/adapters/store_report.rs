@@ -19,7 +19,7 @@ use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::store::{Condition, SledLedger};
 
 use crate::support::memory::{Desk, MemoryClock, MemoryDirectory, MemoryZendesk};
-use crate::support::rig::{AnyDirectory, Rig, no_limits, report_settings};
+use crate::support::rig::{AnyDirectory, Rig, journal, no_limits};
 use crate::support::rig_desk::{in_memory, memory_desk};
 use crate::support::rig_small::{AGENTS, USERS, directory, person, rules, seed};
 
@@ -162,7 +162,11 @@ impl Report for Watched<Journal> {
 
 /// People by number with whether their account is in use, as the directory wants it in the end.
 fn wanted(changed: bool) -> BTreeMap<u32, bool> {
-    let everybody = if changed { vec![(1, false), (2, true), (3, true), (4, true), (5, true)] } else { vec![(1, true), (2, true), (3, true), (4, true)] };
+    let everybody = if changed {
+        vec![(1, false), (2, true), (3, true), (4, true), (5, true)]
+    } else {
+        vec![(1, true), (2, true), (3, true), (4, true)]
+    };
     everybody.into_iter().collect()
 }
 
@@ -189,8 +193,8 @@ async fn take_up(moment: Moment, company: &MemoryDirectory, changed: bool) {
     let what = &moment.what;
     let opened = SledLedger::open(&moment.disk.path().join("state")).unwrap_or_else(|fault| panic!("{what}: {fault}"));
     assert!(matches!(opened.condition, Condition::Sound | Condition::Fresh), "{what}: {}", opened.condition);
-    let report = Journal::open(report_settings(moment.disk.path())).unwrap_or_else(|fault| panic!("{what}: {fault}"));
     let clock = MemoryClock::at("2026-11-03T08:00:00Z");
+    let report = journal(moment.disk.path(), &clock).unwrap_or_else(|fault| panic!("{what}: {fault}"));
     let (app, zendesk) = in_memory(moment.desk.clone(), rules(), &clock);
     let mut rig = Rig::over(AnyDirectory::Memory(company.clone()), app, no_limits(), clock, opened.ledger, report);
     for _ in 0..3 {
@@ -202,7 +206,8 @@ async fn take_up(moment: Moment, company: &MemoryDirectory, changed: bool) {
     let desk = zendesk.desk();
     for (number, in_use) in wanted(changed) {
         let id = zendesk_dirsync::domain::id::ExternalId::own(person(number).id);
-        let mine: Vec<_> = desk.users.values().filter(|user| user.live && user.external_id.as_ref() == Some(&id)).collect();
+        let mine: Vec<_> =
+            desk.users.values().filter(|user| user.live && user.external_id.as_ref() == Some(&id)).collect();
         assert_eq!(mine.len(), 1, "{what}: person {number} has {} accounts", mine.len());
         assert_eq!(mine[0].suspended.is_none(), in_use, "{what}: person {number}");
     }
@@ -233,7 +238,7 @@ async fn photographed(changed: bool) {
     let (app, zendesk) = in_memory(memory_desk(&with_api_user()), rules(), &clock);
     let camera = Camera { dir: dir.path().to_owned(), zendesk, taken: Arc::default() };
     let ledger = SledLedger::open(&dir.path().join("state")).expect("a store").ledger;
-    let journal = Journal::open(report_settings(dir.path())).expect("a report");
+    let journal = journal(dir.path(), &clock).expect("a report");
     let watched = Watched { inner: ledger, camera: camera.clone() };
     let told = Watched { inner: journal, camera: camera.clone() };
     let mut rig = Rig::over(AnyDirectory::Memory(company.clone()), app, no_limits(), clock, watched, told);

@@ -141,7 +141,9 @@ async fn a_5xx_is_tried_again_for_a_read_and_asked_about_for_a_write() {
 #[tokio::test]
 async fn a_page_of_html_with_200_is_no_answer() {
     let page = || answer(200, &[("Content-Type", "text/html")], "<html>Sign in</html>".into());
-    for path in ["/api/v2/users/me", "/api/v2/groups", "/api/v2/users", "/api/v2/users/show_many", "/api/v2/users/search"] {
+    for path in
+        ["/api/v2/users/me", "/api/v2/groups", "/api/v2/users", "/api/v2/users/show_many", "/api/v2/users/search"]
+    {
         let (running, _company, mut rig) = rig(unlimited(seed(50)), &[1], &[]).await;
         running.push_faults(vec![fault("GET", path, 1, page())]);
         let report = rig.cycle().await;
@@ -190,10 +192,7 @@ async fn a_token_that_runs_out_in_the_middle_is_renewed_and_nothing_is_done_twic
 #[tokio::test]
 async fn credentials_that_do_not_do_end_the_app_and_change_nothing() {
     // The client may not have the scopes that the configuration asks for.
-    let options = Options {
-        client_scopes: Some(vec!["users:read".into(), "read".into()]),
-        ..unlimited(seed(50))
-    };
+    let options = Options { client_scopes: Some(vec!["users:read".into(), "read".into()]), ..unlimited(seed(50)) };
     let (running, _company, mut rig) = rig(options, &[1], &[2]).await;
     let report = rig.cycle().await;
     assert_eq!(report.ending, Ending::Zendesk, "{report:#?}");

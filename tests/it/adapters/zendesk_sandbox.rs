@@ -58,10 +58,10 @@ async fn every_reading_method_answers_as_the_account_is() {
     assert_eq!(catalog.groups["Escalations"], BTreeSet::from([GroupId(ESCALATIONS)]));
     assert_eq!(catalog.default_group, Some(GroupId(SUPPORT)));
     assert_eq!(catalog.custom_roles["Team lead"], BTreeSet::from([CustomRoleId(TEAM_LEAD)]));
-    assert_eq!(catalog.untouchable.keys().copied().collect::<BTreeSet<_>>(), BTreeSet::from([
-        AccountId(OWNER),
-        me.account
-    ]));
+    assert_eq!(
+        catalog.untouchable.keys().copied().collect::<BTreeSet<_>>(),
+        BTreeSet::from([AccountId(OWNER), me.account])
+    );
     assert_eq!(catalog.active_admins, BTreeSet::from([AccountId(OWNER), me.account]));
 
     let made = client.carry_out(None, &Step::Create(new_agent())).await.expect("an account").account;
@@ -110,7 +110,10 @@ async fn every_step_does_what_it_says_and_once_is_as_good_as_twice() {
         (patch(|patch| patch.name = Some("Nina".into())), |user| user.name == "Nina"),
         (
             patch(|patch| patch.texts = BTreeMap::from([(Field::Details, String::new()), (Field::Alias, "N".into())])),
-            |user| user.profile.details.as_deref().unwrap_or_default().is_empty() && user.profile.alias.as_deref() == Some("N"),
+            |user| {
+                user.profile.details.as_deref().unwrap_or_default().is_empty()
+                    && user.profile.alias.as_deref() == Some("N")
+            },
         ),
         (patch(|patch| patch.role = Some((Role::Agent, None))), |user| user.custom_role_id.is_none()),
         (Step::Join(GroupId(ESCALATIONS)), |user| user.groups.contains(&ESCALATIONS)),
@@ -121,7 +124,8 @@ async fn every_step_does_what_it_says_and_once_is_as_good_as_twice() {
             user.tags.iter().map(String::as_str).collect::<BTreeSet<_>>() == BTreeSet::from(["agent", "c"])
         }),
         (rename("nina+x@example.org", "nina@example.org", OldEmail::Kept), |user| {
-            user.email.as_deref() == Some("nina@example.org") && user.emails.iter().any(|mail| mail == "nina+x@example.org")
+            user.email.as_deref() == Some("nina@example.org")
+                && user.emails.iter().any(|mail| mail == "nina+x@example.org")
         }),
         (rename("nina@example.org", "n@example.org", OldEmail::Removed), |user| {
             user.email.as_deref() == Some("n@example.org") && !user.emails.iter().any(|mail| mail == "nina@example.org")
@@ -135,7 +139,8 @@ async fn every_step_does_what_it_says_and_once_is_as_good_as_twice() {
     ];
     for (step, check) in &steps {
         for turn in ["at first", "again"] {
-            let done = client.carry_out(Some(id), step).await.unwrap_or_else(|fault| panic!("{turn}, {step:?}: {fault}"));
+            let done =
+                client.carry_out(Some(id), step).await.unwrap_or_else(|fault| panic!("{turn}, {step:?}: {fault}"));
             assert_eq!(done.account, id, "{turn}, {step:?}");
             let user = user(&running, id);
             assert!(check(&user), "{turn}, {step:?}: {user:#?}");

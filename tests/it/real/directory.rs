@@ -196,10 +196,7 @@ async fn a_look_up_finds_people_wherever_they_went_and_tells_how_they_are() {
             assert_eq!(dn.key(), now.key(), "{place:?} {key}");
         }
         let temp = directory.look_up(host.id("temp"), &first_dn(&host, "temp"), &groups, noon()).await;
-        assert!(
-            matches!(temp, Ok(Presence::Found { state: AccountState::Expired { .. }, .. })),
-            "{place:?}: {temp:?}"
-        );
+        assert!(matches!(temp, Ok(Presence::Found { state: AccountState::Expired { .. }, .. })), "{place:?}: {temp:?}");
         let dave = directory.look_up(host.id("dave"), &first_dn(&host, "dave"), &groups, noon()).await;
         assert!(
             matches!(dave, Ok(Presence::Found { state: AccountState::Disabled { .. }, .. })),

@@ -154,10 +154,7 @@ async fn rights_that_are_withdrawn_remove_nobody() {
         ("the mails are hidden", vec!["to attrs=mail by * none".to_owned(), read.clone()]),
         ("the ids are hidden", vec!["to attrs=entryUUID by * none".to_owned(), read.clone()]),
         ("the classes are hidden", vec!["to attrs=objectClass by * none".to_owned(), read.clone()]),
-        ("one unit's names are hidden", vec![
-            format!("to dn.subtree=\"{bulk}\" attrs=entry by * none"),
-            read.clone(),
-        ]),
+        ("one unit's names are hidden", vec![format!("to dn.subtree=\"{bulk}\" attrs=entry by * none"), read.clone()]),
     ];
     for (what, rules) in &hidden {
         rights(&settled.host, &rules.iter().map(String::as_str).collect::<Vec<_>>());

@@ -61,13 +61,13 @@ fn troubles(view: &PlanView, ids: &BTreeMap<EntryId, String>) -> BTreeSet<(Strin
 
 /// Holds what was told against what the scenario expects.
 fn compare(place: Place, step: &str, expected: &[Expected], told: &BTreeSet<Expected>, bulk: (usize, &str)) {
-    let mut wanted: BTreeMap<String, Expected> =
-        expected.iter().map(|one| (one.person.clone(), one.clone())).collect();
+    let mut wanted: BTreeMap<String, Expected> = expected.iter().map(|one| (one.person.clone(), one.clone())).collect();
     for (person, scenario, product) in OTHERWISE {
         let here = wanted.get(*person).map(|one| one.action.as_str());
         let begins = step == "first" || scenario.is_some_and(|action| here == Some(action));
         if begins && here == *scenario {
-            let blank = Expected { person: (*person).into(), action: (*product).into(), role: None, cause: None, fields: None };
+            let blank =
+                Expected { person: (*person).into(), action: (*product).into(), role: None, cause: None, fields: None };
             wanted.insert((*person).to_owned(), blank);
         }
     }
@@ -141,7 +141,7 @@ fn rename(json: &mut Value, ids: &BTreeMap<EntryId, String>, accounts: &BTreeMap
 fn named(text: &str, ids: &BTreeMap<EntryId, String>) -> String {
     let mut out = String::new();
     let mut word = String::new();
-    let mut flush = |word: &mut String, out: &mut String| {
+    let flush = |word: &mut String, out: &mut String| {
         let known = (word.len() == 32).then(|| EntryId::parse(word).ok().and_then(|id| ids.get(&id))).flatten();
         out.push_str(known.map_or(word.as_str(), String::as_str));
         word.clear();
@@ -252,7 +252,8 @@ fn equal(all: &[(Place, Told)]) {
                 let pretty = |value: &Value| serde_json::to_string_pretty(value).expect("JSON");
                 let (a, b) = (pretty(a), pretty(b));
                 let at = a.lines().zip(b.lines()).position(|(a, b)| a != b).unwrap_or_default();
-                let near = |text: &str| text.lines().skip(at.saturating_sub(12)).take(24).collect::<Vec<_>>().join("\n");
+                let near =
+                    |text: &str| text.lines().skip(at.saturating_sub(12)).take(24).collect::<Vec<_>>().join("\n");
                 panic!("{key}: {first:?} plans\n{}\nand {place:?}\n{}", near(&a), near(&b));
             }
         }

@@ -89,8 +89,7 @@ impl Renderer {
             }
         }
         attributes.extend([one("cn", &person.cn), one("sn", &person.surname), one("givenName", &person.given)]);
-        let optional =
-            [("displayName", &person.display), ("title", &person.title), ("telephoneNumber", &person.phone)];
+        let optional = [("displayName", &person.display), ("title", &person.title), ("telephoneNumber", &person.phone)];
         attributes.extend(optional.into_iter().filter_map(|(name, value)| Some(one(name, value.as_ref()?))));
         attributes.extend(self.mails(&person.mails));
         attributes.extend(self.state(person));
@@ -119,8 +118,8 @@ impl Renderer {
         };
         match self.dialect {
             Dialect::OpenLdap => {
-                let locked = (person.state == State::Disabled)
-                    .then(|| one("pwdAccountLockedTime", "000001010000Z".to_owned()));
+                let locked =
+                    (person.state == State::Disabled).then(|| one("pwdAccountLockedTime", "000001010000Z".to_owned()));
                 locked.into_iter().chain(day.map(|day| one("shadowExpire", day.to_string()))).collect()
             }
             Dialect::ActiveDirectory => {
@@ -142,10 +141,10 @@ impl Renderer {
     pub fn files(&self, company: &Company) -> Files {
         let mut people = String::new();
         for unit in &company.units {
-            let attributes =
-                [("objectClass".to_owned(), vec!["organizationalUnit".to_owned()]), ("ou".to_owned(), vec![
-                    unit.name.clone(),
-                ])];
+            let attributes = [
+                ("objectClass".to_owned(), vec!["organizationalUnit".to_owned()]),
+                ("ou".to_owned(), vec![unit.name.clone()]),
+            ];
             record(&mut people, &self.unit_dn(company, &unit.key), None, &attributes);
         }
         for person in &company.people {
@@ -158,9 +157,10 @@ impl Renderer {
             let (dn, before) = (self.group_dn(company, &group.key), self.members(company, &bare));
             let mut attributes = match self.dialect {
                 Dialect::OpenLdap => {
-                    vec![("objectClass".to_owned(), vec!["groupOfNames".to_owned()]), ("cn".to_owned(), vec![
-                        group.name.clone(),
-                    ])]
+                    vec![
+                        ("objectClass".to_owned(), vec!["groupOfNames".to_owned()]),
+                        ("cn".to_owned(), vec![group.name.clone()]),
+                    ]
                 }
                 Dialect::ActiveDirectory => vec![
                     ("objectClass".to_owned(), vec!["group".to_owned()]),
@@ -191,8 +191,7 @@ impl Renderer {
             Change::DeletePerson { person } => {
                 if self.dialect == Dialect::OpenLdap {
                     for group in after.groups.iter() {
-                        let (old, new) =
-                            (self.members(before, before.group(&group.key)), self.members(after, group));
+                        let (old, new) = (self.members(before, before.group(&group.key)), self.members(after, group));
                         membership(&mut out, &self.group_dn(after, &group.key), &old, &new);
                     }
                 }
@@ -206,8 +205,7 @@ impl Renderer {
             | Change::Leave { group, .. }
             | Change::Nest { group, .. }
             | Change::Unnest { group, .. } => {
-                let (old, new) =
-                    (self.members(before, before.group(group)), self.members(after, after.group(group)));
+                let (old, new) = (self.members(before, before.group(group)), self.members(after, after.group(group)));
                 membership(&mut out, &self.group_dn(after, group), &old, &new);
             }
             Change::RenamePerson { person, .. } => {

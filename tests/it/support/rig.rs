@@ -18,8 +18,8 @@ use zendesk_dirsync::domain::scope::{CompleteRead, Presence, Sight};
 use zendesk_dirsync::domain::settings::{Redaction, ReportSettings};
 use zendesk_dirsync::engine::command::{Command, Reply};
 use zendesk_dirsync::engine::ports::{
-    CallFault, Clock, Directory, Event, Helpdesk, Ledger, Myself, Progress, ReadFault, ReadOrder, Report, Secret,
-    SecretFault, StepDone,
+    CallFault, Clock, Directory, Event, Helpdesk, Ledger, Myself, Progress, ReadFault, ReadOrder, Report, ReportFault,
+    Secret, SecretFault, StepDone,
 };
 use zendesk_dirsync::engine::view::PlanView;
 use zendesk_dirsync::engine::{App, CycleOrder, CycleReport, Engine, Ports, Stop};
@@ -40,7 +40,11 @@ pub enum AnyDirectory {
     Memory(MemoryDirectory),
     Ldap(Box<LdapDirectory>),
     /// A directory during whose read something happens once, after so many people were come upon.
-    Tripped { inner: Box<LdapDirectory>, after: usize, trip: Trip },
+    Tripped {
+        inner: Box<LdapDirectory>,
+        after: usize,
+        trip: Trip,
+    },
 }
 
 impl Directory for AnyDirectory {
@@ -180,12 +184,21 @@ pub fn report_settings(dir: &std::path::Path) -> ReportSettings {
     }
 }
 
+/// The report in a directory.
+///
+/// # Errors
+/// As [`Journal::open`].
+pub fn journal(dir: &std::path::Path, clock: &MemoryClock) -> Result<Journal, ReportFault> {
+    let salts = Box::new(|| uuid::Uuid::from_u128(0x5a17).into_bytes());
+    Journal::open(&report_settings(dir), clock.now(), salts)
+}
+
 impl Rig {
     /// A rig over a fresh store and report.
     pub fn new(directory: AnyDirectory, app: App<AnyDesk>, limits: Limits, clock: MemoryClock) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let ledger = SledLedger::open(&dir.path().join("state")).expect("a fresh store").ledger;
-        let report = Journal::open(report_settings(dir.path())).expect("a fresh report");
+        let report = journal(dir.path(), &clock).expect("a fresh report");
         let rig = Rig::over(directory, app, limits, clock, ledger, report);
         Self { dir: Some(dir), ..rig }
     }

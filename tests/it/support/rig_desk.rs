@@ -25,9 +25,10 @@ use super::scenario::{Given, Scenario};
 /// Organizations and excluded groups are told by the scenario, and aren't in the rules of this release.
 pub fn rules(scenario: &Scenario, renderer: &Renderer) -> AppRules {
     let company = scenario.company();
-    let sources = scenario.mapping.iter().map(|(field, source)| {
-        (Field::parse(field).unwrap_or_else(|| panic!("no field {field}")), source.clone())
-    });
+    let sources = scenario
+        .mapping
+        .iter()
+        .map(|(field, source)| (Field::parse(field).unwrap_or_else(|| panic!("no field {field}")), source.clone()));
     let external_id = match scenario.matching.external_id.as_str() {
         "own" => ExternalIdRule::Own,
         "off" => ExternalIdRule::Off,
@@ -59,9 +60,8 @@ pub fn rules(scenario: &Scenario, renderer: &Renderer) -> AppRules {
 }
 
 fn assignment(directory: &DirectoryName, text: &str, given: &Given) -> Assignment {
-    let plain = given.role.as_ref().map(|role| {
-        RoleGrant::Plain(Role::parse(role).unwrap_or_else(|| panic!("no role {role}")))
-    });
+    let plain =
+        given.role.as_ref().map(|role| RoleGrant::Plain(Role::parse(role).unwrap_or_else(|| panic!("no role {role}"))));
     Assignment {
         directory: directory.clone(),
         group: GroupRef::parse(text).expect("a DN"),

@@ -12,9 +12,7 @@ use tempfile::TempDir;
 use zendesk_dirsync::directory::LdapDirectory;
 use zendesk_dirsync::domain::dn::Dn;
 use zendesk_dirsync::domain::id::{Digester, DirectoryName, EntryId};
-use zendesk_dirsync::domain::settings::{
-    DirectoryKind, DirectorySettings, Protection, Ranges, SecretPlace, ServerUrl,
-};
+use zendesk_dirsync::domain::settings::{DirectoryKind, DirectorySettings, Protection, Ranges, SecretPlace, ServerUrl};
 
 use super::ldif::{Dialect, Renderer};
 use super::memory::{self, MemoryDirectory};
@@ -211,13 +209,7 @@ impl Host {
 }
 
 /// Settings for a server, as the configuration's defaults would have them.
-pub fn settings(
-    name: &DirectoryName,
-    dialect: Dialect,
-    base: &str,
-    url: &str,
-    bind_dn: &str,
-) -> DirectorySettings {
+pub fn settings(name: &DirectoryName, dialect: Dialect, base: &str, url: &str, bind_dn: &str) -> DirectorySettings {
     let kind = match dialect {
         Dialect::OpenLdap => DirectoryKind::OpenLdap,
         Dialect::ActiveDirectory => DirectoryKind::ActiveDirectory,
@@ -250,13 +242,14 @@ pub fn server_url(text: &str) -> ServerUrl {
         "ldap" => (Protection::Plaintext, 389),
         other => panic!("{other} is no LDAP"),
     };
-    let (host, port) = rest.rsplit_once(':').map_or((rest, default), |(host, port)| (host, port.parse().expect("a port")));
+    let (host, port) =
+        rest.rsplit_once(':').map_or((rest, default), |(host, port)| (host, port.parse().expect("a port")));
     ServerUrl { text: text.to_owned(), host: host.to_owned(), port, protection }
 }
 
 /// The LDAP adapter.
 pub fn ldap(settings: DirectorySettings, password: &str) -> LdapDirectory {
-    LdapDirectory::new(settings, Arc::new(Known(password.to_owned()))).expect("settings that fit")
+    LdapDirectory::new(settings, Arc::new(Known(password.to_owned())))
 }
 
 /// The content of a sandbox directory: its base, and the three files.
@@ -306,10 +299,12 @@ fn made_up_id(key: &str) -> EntryId {
 /// The company as the in-process directory holds it. Its own model knows neither `shadowExpire` nor flags, only what
 /// comes of them.
 fn in_memory(company: &Company, renderer: &Renderer) -> memory::Company {
-    let people = company.people.iter().map(|person| (made_up_id(&person.key), in_memory_person(company, renderer, person)));
+    let people =
+        company.people.iter().map(|person| (made_up_id(&person.key), in_memory_person(company, renderer, person)));
     let group_id = |key: &str| made_up_id(&format!("group {key}"));
     let groups = company.groups.iter().map(|group| {
-        let members = group.people.iter().map(|key| made_up_id(key)).chain(group.groups.iter().map(|key| group_id(key)));
+        let members =
+            group.people.iter().map(|key| made_up_id(key)).chain(group.groups.iter().map(|key| group_id(key)));
         let dn = Dn::parse(&renderer.group_dn(company, &group.key)).expect("a DN");
         let id = group_id(&group.key);
         (id, memory::Group { id, dn, name: group.name.clone(), members: members.collect() })

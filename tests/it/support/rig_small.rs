@@ -44,11 +44,8 @@ pub fn directory(agents: &[u32], users: &[u32]) -> MemoryDirectory {
 
 /// The rules: agents in two Zendesk groups with a custom role and a tag, users with a tag.
 pub fn rules() -> AppRules {
-    let sources = [
-        (Field::Name, "{{ displayName }}"),
-        (Field::Email, "{{ mail }}"),
-        (Field::Phone, "{{ telephoneNumber }}"),
-    ];
+    let sources =
+        [(Field::Name, "{{ displayName }}"), (Field::Email, "{{ mail }}"), (Field::Phone, "{{ telephoneNumber }}")];
     let sources: BTreeMap<Field, String> = sources.map(|(field, source)| (field, source.to_owned())).into();
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
     let assignment = |text: &str, role: RoleGrant, groups: &[&str], default: Option<&str>, tag: &str| Assignment {

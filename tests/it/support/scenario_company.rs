@@ -89,8 +89,7 @@ impl Company {
 
     fn set(&mut self, setting: &Setting) {
         let person = self.person_mut(&setting.person);
-        let texts =
-            [(&mut person.given, &setting.given), (&mut person.surname, &setting.surname)];
+        let texts = [(&mut person.given, &setting.given), (&mut person.surname, &setting.surname)];
         for (text, new) in texts {
             new.iter().for_each(|new| text.clone_from(new));
         }
@@ -133,7 +132,11 @@ impl Company {
             assert!(names.insert((&person.unit, cn)), "{cn:?} is in its unit twice");
             self.unit(&person.unit);
             let rest = person.mails.iter().skip(1);
-            assert!(rest.into_iter().all(|mail| person.mails[0] < *mail), "{}: mails[0] isn't the smallest", person.key);
+            assert!(
+                rest.into_iter().all(|mail| person.mails[0] < *mail),
+                "{}: mails[0] isn't the smallest",
+                person.key
+            );
         }
         for group in &self.groups {
             self.unit(&group.unit);

@@ -192,10 +192,8 @@ impl Server {
         let filter = "(|(uid=*)(sAMAccountName=*))";
         let attributes = ["uid", "sAMAccountName", "entryUUID", "objectGUID"];
         let base = self.env("LDAP_BASE");
-        let mut stream = ldap
-            .streaming_search_with(adapters, base, Scope::Subtree, filter, attributes)
-            .await
-            .expect("a search");
+        let mut stream =
+            ldap.streaming_search_with(adapters, base, Scope::Subtree, filter, attributes).await.expect("a search");
         let mut ids = BTreeMap::new();
         while let Some(entry) = stream.next().await.expect("an entry") {
             let entry = SearchEntry::construct(entry);
@@ -215,7 +213,8 @@ fn entry_id(entry: &SearchEntry) -> EntryId {
     }
     // ldap3 keeps a GUID among the texts when its bytes happen to be UTF-8.
     let binary = entry.bin_attrs.get("objectGUID").and_then(|values| values.first()).cloned();
-    let text = || entry.attrs.get("objectGUID").and_then(|values| values.first()).map(|value| value.clone().into_bytes());
+    let text =
+        || entry.attrs.get("objectGUID").and_then(|values| values.first()).map(|value| value.clone().into_bytes());
     EntryId::from_object_guid(&binary.or_else(text).expect("an id")).expect("a GUID")
 }
 

@@ -130,7 +130,9 @@ fn find(holds: Vec<HoldView>, id: &str) -> Result<HoldView, Failure> {
     let mut fits = holds.into_iter().filter(|hold| hold.id.starts_with(&id.to_lowercase()));
     match (fits.next(), fits.next()) {
         (Some(hold), None) => Ok(hold),
-        (Some(_), Some(_)) => Err(Failure::new(Exit::Usage, format!("several holds begin with {id}"), "give more of the id")),
+        (Some(_), Some(_)) => {
+            Err(Failure::new(Exit::Usage, format!("several holds begin with {id}"), "give more of the id"))
+        }
         (None, _) => {
             let hint = "`zendesk-dirsync holds list` shows what waits; a hold is replaced when what waits changes";
             Err(Failure::new(Exit::Usage, format!("no hold has the id {id}"), hint))
@@ -145,7 +147,9 @@ async fn approve(joined: &Joined, id: String, user: Option<String>, count: Optio
         None => Some(confirm(&find(list(joined).await?, &id)?, user.as_deref())?),
     };
     if let Reply::Decided { id, changes } = decided(joined, Command::Approve { id, user, count }).await? {
-        anstream::println!("hold {id}: {changes} changes go on in the next cycle (`zendesk-dirsync --once` runs one now).");
+        anstream::println!(
+            "hold {id}: {changes} changes go on in the next cycle (`zendesk-dirsync --once` runs one now)."
+        );
     }
     Ok(Exit::Done)
 }
@@ -161,8 +165,11 @@ fn confirm(hold: &HoldView, user: Option<&str>) -> Result<usize, Failure> {
         return Err(Failure::new(Exit::Usage, message, format!("after `holds show {0}`: --count N", &hold.id[..8])));
     }
     anstream::eprint!("{}", show::hold(hold));
-    let (question, expected) =
-        if n > FEW_CHANGES { ("Type how many changes go on: ", n.to_string()) } else { ("Let them go on? [y/N] ", "y".into()) };
+    let (question, expected) = if n > FEW_CHANGES {
+        ("Type how many changes go on: ", n.to_string())
+    } else {
+        ("Let them go on? [y/N] ", "y".into())
+    };
     anstream::eprint!("\n{question}");
     let _ = std::io::stderr().flush();
     let mut answer = String::new();

@@ -79,14 +79,22 @@ async fn ask_zendesk(app: &mut App<<Real as Ports>::Helpdesk>, base: &str) -> Ve
     }
     match app.desk.catalog().await {
         Ok(catalog) => {
-            let (groups, roles, admins) = (catalog.groups.len(), catalog.custom_roles.len(), catalog.active_admins.len());
+            let (groups, roles, admins) =
+                (catalog.groups.len(), catalog.custom_roles.len(), catalog.active_admins.len());
             let what = format!("{groups} groups, {roles} custom roles, {admins} active admins");
             findings.push(finding(Health::Good, what, call("groups")));
             if admins <= app.rules.admins_min {
-                let what = format!("only {admins} active admins: none can be taken away while `admins_min` is {}", app.rules.admins_min);
+                let what = format!(
+                    "only {admins} active admins: none can be taken away while `admins_min` is {}",
+                    app.rules.admins_min
+                );
                 findings.push(finding(Health::Doubtful, what, call("users?role=admin")));
             }
-            findings.extend(missing_names(&app.rules, &catalog).into_iter().map(|(what, path)| finding(Health::Bad, what, call(path))));
+            findings.extend(
+                missing_names(&app.rules, &catalog)
+                    .into_iter()
+                    .map(|(what, path)| finding(Health::Bad, what, call(path))),
+            );
         }
         Err(why) => findings.push(fault(&why, call("groups"))),
     }
@@ -101,13 +109,20 @@ fn missing_names(rules: &AppRules, catalog: &Catalog) -> BTreeSet<(String, &'sta
         for name in assignment.groups.iter().chain(&assignment.default_group) {
             let n = catalog.groups.get(name).map_or(0, BTreeSet::len);
             if n != 1 {
-                missing.insert((format!("Zendesk has {} group named {name:?}, which {} gives", count_text(n), assignment.text), "groups"));
+                missing.insert((
+                    format!("Zendesk has {} group named {name:?}, which {} gives", count_text(n), assignment.text),
+                    "groups",
+                ));
             }
         }
         if let Some(RoleGrant::Custom(name)) = &assignment.role {
             let n = catalog.custom_roles.get(name).map_or(0, BTreeSet::len);
             if n != 1 {
-                let what = format!("Zendesk has {} custom role named {name:?}, which {} gives", count_text(n), assignment.text);
+                let what = format!(
+                    "Zendesk has {} custom role named {name:?}, which {} gives",
+                    count_text(n),
+                    assignment.text
+                );
                 missing.insert((what, "custom_roles"));
             }
         }

@@ -27,7 +27,8 @@ impl Environment {
     /// Reads the variables.
     #[expect(clippy::disallowed_methods, reason = "the one place where the environment is read")]
     pub fn read() -> Self {
-        let text = |name: &str| var_os(name).and_then(|value| value.into_string().ok()).filter(|value| !value.is_empty());
+        let text =
+            |name: &str| var_os(name).and_then(|value| value.into_string().ok()).filter(|value| !value.is_empty());
         Self {
             credentials_dir: text("CREDENTIALS_DIRECTORY").map(PathBuf::from),
             journal_stream: text("JOURNAL_STREAM"),

@@ -146,10 +146,11 @@ pub fn engine(joined: &Joined) -> Result<Engine<Real>, Failure> {
             tracing::warn!("{condition}; everything is matched anew and waits for a person");
         }
     }
-    let report = Journal::open(&settings.report, SystemClock.now(), Box::new(|| uuid::Uuid::new_v4().into_bytes())).map_err(|fault| {
-        let hint = format!("see that {} can be written and its disk has space", settings.report.file.display());
-        Failure::new(Exit::Storage, fault, hint)
-    })?;
+    let report = Journal::open(&settings.report, SystemClock.now(), Box::new(|| uuid::Uuid::new_v4().into_bytes()))
+        .map_err(|fault| {
+            let hint = format!("see that {} can be written and its disk has space", settings.report.file.display());
+            Failure::new(Exit::Storage, fault, hint)
+        })?;
     Ok(Engine { directories, apps, ledger: opened.ledger, report, clock: SystemClock, limits: settings.limits })
 }
 

@@ -44,7 +44,8 @@ pub async fn report(joined: &Joined, args: ReportArgs) -> Result<Exit, Failure> 
         None => show(&file, &filter, args.format, anstream::stdout(), width()),
         Some(out) => {
             let hint = "name a file in a folder that you may write to";
-            let to = File::create(out).map_err(|why| Failure::new(Exit::Failed, format!("{}: {why}", out.display()), hint))?;
+            let to = File::create(out)
+                .map_err(|why| Failure::new(Exit::Failed, format!("{}: {why}", out.display()), hint))?;
             show(&file, &filter, args.format, to, WIDTH)
         }
     }
@@ -66,7 +67,8 @@ fn filter(args: &ReportArgs) -> Result<Filter, Failure> {
 }
 
 fn width() -> u16 {
-    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(WIDTH, |size| if size.ws_col == 0 { WIDTH } else { size.ws_col })
+    rustix::termios::tcgetwinsize(std::io::stdout())
+        .map_or(WIDTH, |size| if size.ws_col == 0 { WIDTH } else { size.ws_col })
 }
 
 fn unreadable(fault: &QueryFault) -> Failure {

@@ -40,7 +40,9 @@ pub async fn daemon(config: PathBuf, state: Option<PathBuf>, joined: Joined) -> 
         listener,
         reload: Box::new(reload),
         now: Box::new(|| SystemClock.now()),
-        chance: Box::new(|most| u64::from_le_bytes(uuid::Uuid::new_v4().into_bytes()[..8].try_into().unwrap_or_default()) % most),
+        chance: Box::new(|most| {
+            u64::from_le_bytes(uuid::Uuid::new_v4().into_bytes()[..8].try_into().unwrap_or_default()) % most
+        }),
     };
     let ended = daemon.run().await;
     // The socket of a daemon that ended in order doesn't lie about.

@@ -73,7 +73,8 @@ fn counts(plan: &PlanView) -> String {
     let parts: Vec<String> =
         plan.counts.iter().map(|(action, count)| format!("{} {action} of {} accounts", count.n, count.of)).collect();
     let held = plan.changes.iter().filter(|change| change.held.is_some()).count();
-    let held = if held > 0 { format!("; {held} of {} changes wait for a person", plan.changes.len()) } else { String::new() };
+    let held =
+        if held > 0 { format!("; {held} of {} changes wait for a person", plan.changes.len()) } else { String::new() };
     format!("\nPlan {}: {}{held}\n", &plan.digest.get(..8).unwrap_or_default(), parts.join(", "))
 }
 
@@ -123,7 +124,8 @@ pub fn hold(hold: &HoldView) -> String {
 /// How the service is.
 pub fn status(status: &StatusView) -> String {
     let mut out = String::new();
-    let cycle = |cycle: &CycleView| format!("{} ended {} with {}: {}", cycle.cycle, cycle.ended, cycle.code, cycle.text);
+    let cycle =
+        |cycle: &CycleView| format!("{} ended {} with {}: {}", cycle.cycle, cycle.ended, cycle.code, cycle.text);
     let mut line = |name: &str, text: String| {
         let _ = writeln!(out, "{name:14} {}", visible(&text));
     };
@@ -132,10 +134,13 @@ pub fn status(status: &StatusView) -> String {
         line("next cycle", next.clone());
     }
     line("last cycle", status.last.as_ref().map_or("none yet".into(), cycle));
-    line("last complete", match (&status.last_complete, status.read_age_s) {
-        (Some(last), Some(age)) => format!("{} ago ({})", age_text(age), last.cycle),
-        _ => "no complete read yet".into(),
-    });
+    line(
+        "last complete",
+        match (&status.last_complete, status.read_age_s) {
+            (Some(last), Some(age)) => format!("{} ago ({})", age_text(age), last.cycle),
+            _ => "no complete read yet".into(),
+        },
+    );
     for (app, accounts) in &status.accounts {
         line("accounts", format!("{app}: {accounts} managed and active"));
     }

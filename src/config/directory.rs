@@ -163,7 +163,7 @@ fn server(text: &str, unprotected: Unprotected) -> Result<ServerUrl, Wrong> {
     let (host, port) = host_and_port(authority).map_err(wrong)?;
     let port = port.unwrap_or(default_port);
     if matches!(port, 3268 | 3269) {
-        // Only universal groups' members are in the Global Catalog (MS-ADTS 3.1.1.1.9, partial attribute set).
+        // Of other domains the Global Catalog holds a partial attribute set: members of universal groups alone.
         let what = format!("port {port} is the Global Catalog, which doesn't hold all members of all groups");
         return Err(Wrong::new(what, "people would seem to have left: use a domain controller's port 636 or 389"));
     }

@@ -162,6 +162,8 @@ fn excerpt(line: &str, begin: usize, marked: &Range<usize>, hidden: &[Range<usiz
     // A long line is shown around its fault.
     let before = line[..marked.start - begin].chars().count();
     let skipped = before.saturating_sub(LINE_CHARS_MAX / 2);
+    let near = |range: &&Range<usize>| range.start < begin + line.len() && range.end > begin;
+    let hidden: Vec<&Range<usize>> = hidden.iter().filter(near).collect();
     let mut text = String::new();
     let mut mark = 0..0;
     let mut hiding = false;

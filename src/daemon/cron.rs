@@ -26,10 +26,10 @@ impl Cron {
 
     /// Takes the job out and puts it in again, with the zone's offset as it is now.
     pub(super) async fn renew(&mut self, schedule: &Schedule) {
-        if let Some(job) = self.job.take() {
-            if let Err(why) = self.scheduler.remove(&job).await {
-                tracing::warn!("the schedule's old job can't be removed: {why}");
-            }
+        if let Some(job) = self.job.take()
+            && let Err(why) = self.scheduler.remove(&job).await
+        {
+            tracing::warn!("the schedule's old job can't be removed: {why}");
         }
         if let Err(why) = self.add(schedule).await {
             tracing::error!("the schedule can't be set: {why}");

@@ -31,7 +31,8 @@ pub struct DesiredAccount {
 }
 
 impl DesiredAccount {
-    /// A digest of all that is wanted, and of the groups that hold the person; the DN is not part of it.
+    /// A digest of all that is wanted, of the groups that hold the person, and of where the entry is: a look-up that
+    /// finds nothing must know under which DN groups would still name it.
     pub fn fingerprint(&self) -> Digest {
         let mut digest = Digester::new("desired account 1");
         digest
@@ -52,6 +53,7 @@ impl DesiredAccount {
         for id in self.through() {
             digest.bytes(id.as_bytes());
         }
+        digest.bytes(self.dn.key().as_bytes());
         digest.finish()
     }
 

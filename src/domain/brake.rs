@@ -99,6 +99,8 @@ pub enum HoldReason {
     },
     /// A fact of a single person or group.
     Guard(Guard),
+    /// A person decided against it.
+    Rejected,
 }
 
 impl HoldReason {
@@ -114,8 +116,10 @@ impl HoldReason {
             Self::SourceGone { .. } => "source_gone",
             Self::Guard(Guard::GroupMissing(_)) => "group_missing",
             Self::Guard(Guard::GroupEmptied(_)) => "group_emptied",
+            Self::Guard(Guard::GroupUnreached(_)) => "group_unreached",
             Self::Guard(Guard::Unreadable) => "unreadable",
             Self::Guard(Guard::LostStore) => "adopted_by_mail",
+            Self::Rejected => "rejected",
         }
     }
 }
@@ -133,8 +137,12 @@ impl fmt::Display for HoldReason {
             ),
             Self::Guard(Guard::GroupMissing(name)) => write!(f, "the assigned group {name} can't be found"),
             Self::Guard(Guard::GroupEmptied(name)) => write!(f, "the group {name} held people and now reads empty"),
+            Self::Guard(Guard::GroupUnreached(name)) => {
+                write!(f, "the group {name}, which held people, is not reached from an assigned group any more")
+            }
             Self::Guard(Guard::Unreadable) => f.write_str("the entry can't be read, but a group still names it"),
             Self::Guard(Guard::LostStore) => f.write_str("the account was found by its mail alone"),
+            Self::Rejected => f.write_str("a person decided against it"),
         }
     }
 }
@@ -201,6 +209,8 @@ pub struct Bench<'a> {
     pub experience: Experience,
     /// Digests that a person approved.
     pub approvals: &'a BTreeSet<Digest>,
+    /// Digests that a person decided against.
+    pub rejections: &'a BTreeSet<Digest>,
     /// How many managed people are gone from the source since the last complete read.
     pub gone: usize,
 }
@@ -211,7 +221,9 @@ pub fn review(plan: &Plan, bench: &Bench<'_>) -> Review {
     let limits = &bench.limits;
     let mut counts: BTreeMap<Class, usize> = BTreeMap::new();
     let approved = |change: &Change| bench.approvals.contains(&change.digest());
-    for change in plan.changes.iter().filter(|change| change.guard.is_none() && !approved(change)) {
+    let rejected = |change: &Change| bench.rejections.contains(&change.digest());
+    let counted = |change: &&Change| change.guard.is_none() && !approved(change) && !rejected(change);
+    for change in plan.changes.iter().filter(counted) {
         *counts.entry(change.class).or_default() += 1;
     }
     let gone_limit = limits.source_gone.people(population);
@@ -221,6 +233,9 @@ pub fn review(plan: &Plan, bench: &Bench<'_>) -> Review {
         }
         if let Some(guard) = &change.guard {
             return Some(HoldReason::Guard(guard.clone()));
+        }
+        if rejected(change) {
+            return Some(HoldReason::Rejected);
         }
         if change.class == Class::Link {
             return None;

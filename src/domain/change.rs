@@ -306,6 +306,8 @@ pub enum Guard {
     GroupMissing(String),
     /// A group that held people reads empty.
     GroupEmptied(String),
+    /// A group on the way to the person is no longer reached from an assigned one: taken out, deleted, or hidden.
+    GroupUnreached(String),
     /// The entry can't be read while a group still names it.
     Unreadable,
     /// The account was found by mail although no marker of ours was on it.

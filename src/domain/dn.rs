@@ -19,6 +19,13 @@ pub struct Dn(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DnKey([u8; 16]);
 
+impl DnKey {
+    /// The 16 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
 /// Longest DN that is parsed, in bytes.
 pub const DN_BYTES_MAX: usize = 8 * 1024;
 

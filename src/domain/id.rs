@@ -182,7 +182,8 @@ impl Email {
     /// # Errors
     /// When the syntax is off; the message shows the value.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let normal: String = text.trim().nfc().collect::<String>().to_lowercase();
+        // Again after lowering: some letters have a composed form in lower case only (U+0048 U+0331, U+1E96).
+        let normal: String = text.trim().nfc().collect::<String>().to_lowercase().nfc().collect();
         if normal.is_empty() {
             return Err(Malformed("no mail address".into()));
         }

@@ -9,10 +9,10 @@ use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 
 use crate::domain::account::{KnownAccount, ObservedAccount, Standing, Suspended};
-use crate::domain::assignment::Role;
+use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::brake::ApprovedPlan;
-use crate::domain::change::{Action, Change, Confirm, Guard, SignIn, Step};
-use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName};
+use crate::domain::change::{Action, Change, Class, Confirm, Guard, SignIn, Step};
+use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName, Email};
 use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict};
 use crate::domain::scope::Departure;
 
@@ -125,7 +125,10 @@ impl<P: Ports> Engine<P> {
             return None;
         }
         let name: &DirectoryName = &change.person.directory;
-        let directory = self.directories.iter_mut().find(|directory| directory.name() == name)?;
+        let hint = "nothing was written; the next cycle looks again";
+        let Some(directory) = self.directories.iter_mut().find(|directory| directory.name() == name) else {
+            return Some(Problem::new("not_confirmed", format!("directory {name} is not configured"), hint));
+        };
         let known = match self.ledger.known(&change.app, &change.person) {
             Ok(Some(known)) => known,
             Ok(None) | Err(_) => {
@@ -136,7 +139,6 @@ impl<P: Ports> Engine<P> {
                 ));
             }
         };
-        let hint = "nothing was written; the next cycle looks again";
         let presence = match directory.look_up(change.person.entry, &known.dn, &known.through, now).await {
             Ok(presence) => presence,
             Err(fault) => return Some(Problem::new("not_confirmed", fault, hint)),
@@ -145,9 +147,12 @@ impl<P: Ports> Engine<P> {
         // What was approved for an unreadable person or a lost group may look just as it did when it was shown.
         let excused = matches!(change.guard, Some(Guard::Unreadable | Guard::GroupMissing(_) | Guard::GroupEmptied(_)));
         match departure {
-            Departure::Unusable(_) | Departure::LeftGroups | Departure::Tombstone | Departure::Absent => None,
+            Departure::Unusable(_) | Departure::LeftGroups | Departure::Tombstone => None,
+            // What was shown outright and can't be found any more is an absence, and a first one.
+            Departure::Absent if change.class == Class::RemovalByAbsence => None,
             Departure::Unreadable { .. } if excused => None,
-            Departure::Unreadable { .. } | Departure::StillHeld { .. } => {
+            Departure::StillHeld { .. } if matches!(change.guard, Some(Guard::GroupUnreached(_))) => None,
+            Departure::Absent | Departure::Unreadable { .. } | Departure::StillHeld { .. } => {
                 Some(Problem::new("not_confirmed", departure, hint))
             }
         }
@@ -165,20 +170,23 @@ impl<P: Ports> Engine<P> {
         self.report.ready()?;
         let intent = self.intent(&change, seq, run);
         self.ledger.intend(&intent)?;
-        let mut walked = self.walk(at, &change).await;
+        let walked = self.walk(at, &change).await;
         let mut known = finished(&change, walked.account);
         let mut amiss = None;
+        let mut unproven = None;
         if walked.fault.is_none() && !change.steps.is_empty() {
-            match self.read_back(at, known.as_ref()).await {
+            match self.read_back(at, change.action, known.as_ref()).await {
                 Ok(problem) => amiss = problem,
-                Err(fault) => walked.fault = Some(fault),
+                Err(fault) => unproven = Some(fault),
             }
         }
-        let outcome = match (&walked.fault, amiss) {
-            (Some(fault @ CallFault::Unanswered(_)), _) => Outcome::Unknown(fault.problem()),
-            (Some(fault), _) => Outcome::Refused(fault.problem()),
-            (None, Some(problem)) => Outcome::Refused(problem),
-            (None, None) => match (walked.effect, walked.account.unwrap_or(AccountId(0))) {
+        let outcome = match (&walked.fault, &unproven, amiss) {
+            (Some(fault @ (CallFault::Unanswered(_) | CallFault::Garbled(_))), ..) => Outcome::Unknown(fault.problem()),
+            (Some(fault), ..) => Outcome::Refused(fault.problem()),
+            // Every step was answered with success: what couldn't be read back isn't refused.
+            (None, Some(fault), _) => Outcome::Unknown(fault.problem()),
+            (None, None, Some(problem)) => Outcome::Refused(problem),
+            (None, None, None) => match (walked.effect, walked.account.unwrap_or(AccountId(0))) {
                 (Effect::Done, id) => Outcome::Done(id),
                 (Effect::AlreadySo, id) => Outcome::AlreadySo(id),
             },
@@ -192,7 +200,7 @@ impl<P: Ports> Engine<P> {
             let again = Intent { seq: run.next_seq(), account: walked.account, ..intent.clone() };
             self.ledger.intend(&again)?;
             self.ledger.settle(&intent, &Settlement::Unchanged)?;
-            return Ok((applied, walked.fault));
+            return Ok((applied, walked.fault.or(unproven)));
         }
         let settlement = if succeeded {
             known.take().map_or(Settlement::Forgotten, |known| Settlement::Known(Box::new(known)))
@@ -253,11 +261,16 @@ impl<P: Ports> Engine<P> {
     }
 
     /// Reads an account back; answers what isn't as it was written.
-    async fn read_back(&mut self, at: usize, known: Option<&KnownAccount>) -> Result<Option<Problem>, CallFault> {
+    async fn read_back(
+        &mut self,
+        at: usize,
+        action: Action,
+        known: Option<&KnownAccount>,
+    ) -> Result<Option<Problem>, CallFault> {
         let Some(known) = known else { return Ok(None) };
         let seen = self.apps[at].desk.observe(&[known.account]).await?;
         let account = seen.into_iter().find(|account| account.id == known.account);
-        Ok(mismatch(known, account.as_ref()))
+        Ok(mismatch(action, known, account.as_ref()))
     }
 
     /// What is known after a change that broke off.
@@ -266,48 +279,90 @@ impl<P: Ports> Engine<P> {
             return Ok(Settlement::Unchanged);
         }
         let before = self.ledger.known(&change.app, &change.person)?;
-        Ok(interrupted(change.action, suspends(change), change.outcome.as_deref(), before, walked.account))
+        let mut now = Midway {
+            account: walked.account,
+            suspended: Suspends::from(before.as_ref().is_some_and(|known| known.standing.suspended_by_us())),
+            email: None,
+        };
+        for (at, step) in change.steps.iter().enumerate() {
+            let walked = at < walked.steps;
+            match step {
+                Step::Write(patch) if walked && patch.sign_in.is_some() => {
+                    now.suspended = Suspends::from(patch.sign_in == Some(SignIn::Suspend));
+                }
+                Step::ChangeEmail { from, to, .. } => now.email = if walked { Some(to.clone()) } else { from.clone() },
+                _ => {}
+            }
+        }
+        Ok(interrupted(change.action, change.outcome.as_deref(), before, &now))
     }
 }
 
-/// What is known when a change was begun but not finished: its wish counts as outstanding.
+/// Where an account stands after a change that was begun and not finished.
+pub(super) struct Midway {
+    pub(super) account: Option<AccountId>,
+    /// Whether a suspension of ours is on it.
+    pub(super) suspended: Suspends,
+    /// Its primary address, as far as that is known.
+    pub(super) email: Option<Email>,
+}
+
+/// What is known when a change was begun but not finished: its wish counts as outstanding, and what was given before
+/// or may have been given now counts as ours.
 pub(super) fn interrupted(
     action: Action,
-    suspends: Suspends,
     outcome: Option<&KnownAccount>,
     before: Option<KnownAccount>,
-    account: Option<AccountId>,
+    now: &Midway,
 ) -> Settlement {
     let known = match action {
-        Action::Deprovision => before.map(|mut known| {
-            if suspends == Suspends::Yes {
-                known.standing = Standing::Ending;
-            }
-            known
-        }),
-        Action::Release => before,
-        Action::Provision | Action::Link | Action::Adopt | Action::Update | Action::Reactivate => outcome.cloned(),
+        Action::Deprovision | Action::Release => before,
+        Action::Provision | Action::Link | Action::Adopt | Action::Update | Action::Reactivate => {
+            let same = before.filter(|before| Some(before.account) == now.account);
+            outcome.cloned().map(|after| same.map_or(after.clone(), |before| joined(before, after, now)))
+        }
     };
-    match (known, account) {
+    match (known, now.account) {
         (Some(mut known), Some(account)) => {
             known.account = account;
             known.fingerprint = None;
+            known.standing = match (now.suspended, known.standing) {
+                (Suspends::Yes, _) => Standing::Ending,
+                (Suspends::No, Standing::Ending) => Standing::Active,
+                (Suspends::No, standing) => standing,
+            };
             Settlement::Known(Box::new(known))
         }
         (_, None) | (None, _) => Settlement::Unchanged,
     }
 }
 
-/// Whether a change suspends.
+/// What is known midway from one state to another: a grant of either may be there, and is ours to take.
+fn joined(before: KnownAccount, mut after: KnownAccount, now: &Midway) -> KnownAccount {
+    let (had, gets) = (&before.written.role, &after.written.role);
+    let gains = gets.role() > had.role() || (gets.role() == had.role() && matches!(gets, RoleGrant::Custom(_)));
+    if !gains {
+        after.written.role = before.written.role;
+    }
+    if now.email.as_ref() == Some(&before.written.email) {
+        after.written.email = before.written.email;
+    }
+    after.given_groups.extend(before.given_groups);
+    after.given_tags.extend(before.given_tags);
+    after
+}
+
+/// Whether a suspension of ours is on an account.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Suspends {
     Yes,
     No,
 }
 
-fn suspends(change: &Change) -> Suspends {
-    let suspend = |step: &Step| matches!(step, Step::Write(patch) if patch.sign_in == Some(SignIn::Suspend));
-    if change.steps.iter().any(suspend) { Suspends::Yes } else { Suspends::No }
+impl From<bool> for Suspends {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
 }
 
 /// What the store will know of a change that was carried out whole; none when the link is given up.
@@ -320,7 +375,7 @@ fn finished(change: &Change, account: Option<AccountId>) -> Option<KnownAccount>
 }
 
 /// What of an account isn't as it was written, if anything.
-pub(super) fn mismatch(known: &KnownAccount, account: Option<&ObservedAccount>) -> Option<Problem> {
+pub(super) fn mismatch(action: Action, known: &KnownAccount, account: Option<&ObservedAccount>) -> Option<Problem> {
     let hint = "the next cycle compares again and writes what is missing";
     let Some(account) = account.filter(|account| account.is_live()) else {
         return Some(Problem::new("not_kept", "Zendesk answered with success, but has no such account", hint));
@@ -336,7 +391,8 @@ pub(super) fn mismatch(known: &KnownAccount, account: Option<&ObservedAccount>) 
         if account.role < known.written.role.role() {
             amiss.push("the role");
         }
-        if account.suspended == Suspended::Yes {
+        // A suspension that we didn't mean to lift is somebody else's.
+        if action == Action::Reactivate && account.suspended == Suspended::Yes {
             amiss.push("the suspension");
         }
     }

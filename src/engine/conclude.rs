@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::account::KnownAccount;
 use crate::domain::brake::{Experience, Hold, HoldReason};
+use crate::domain::change::Confirm;
 use crate::domain::id::{Digest, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
-use crate::domain::plan::{Conflict, Plan, Rejected};
+use crate::domain::plan::{Conflict, Plan, Rejected, Waiting};
+use crate::domain::scope::Departure;
 
 use super::apply::Run;
 use super::holds::{hold_problem, renew};
@@ -23,6 +25,14 @@ pub(super) struct Concluded {
     pub(super) troubles_new: usize,
 }
 
+/// Which directories were read in this cycle.
+pub(super) struct Reads<'a> {
+    /// In full.
+    pub(super) complete: &'a BTreeSet<DirectoryName>,
+    /// Not in full, of those that the app has assignments in.
+    pub(super) unread: &'a BTreeSet<DirectoryName>,
+}
+
 /// Whether the brake holds something.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Brakes {
@@ -37,7 +47,7 @@ impl<P: Ports> Engine<P> {
         plan: &Plan,
         held: &[Hold],
         begun: &BTreeSet<Digest>,
-        complete: &BTreeSet<DirectoryName>,
+        reads: &Reads<'_>,
         run: &mut Run<'_>,
     ) -> Result<Concluded, Abort> {
         let mut known = plan.refreshed.clone();
@@ -46,10 +56,11 @@ impl<P: Ports> Engine<P> {
         if !known.is_empty() {
             self.ledger.remember(&plan.app, &known)?;
         }
-        let troubles_new = self.troubles(plan, complete, run)?;
+        self.end_notes(plan)?;
+        let troubles_new = self.troubles(plan, reads.complete, run)?;
         let now = self.clock.now();
         let planned = plan.changes.iter().map(|change| change.digest()).collect();
-        let (records, new) = renew(&self.ledger.holds()?, &plan.app, held, &planned, begun, now);
+        let (records, new) = renew(&self.ledger.holds()?, &plan.app, held, &planned, begun, reads.unread, now);
         for record in &new {
             let seq = run.next_seq();
             let mut notice = Notice::new(now, run.cycle.clone(), seq, Subject::Hold, Verdict::Held, &run.actor);
@@ -69,13 +80,34 @@ impl<P: Ports> Engine<P> {
         let waits = |record: &&super::ports::HoldRecord| matches!(record.state, HoldState::Waiting);
         let waiting: Vec<_> = records.iter().filter(waits).collect();
         let held_count = waiting.iter().map(|record| record.changes.len()).sum();
-        let first = held.iter().any(|hold| hold.reason == HoldReason::FirstCycle);
+        // Half a look isn't the first look: a directory or an assigned group was missing from it.
+        let missing = |hold: &Hold| hold.changes.is_empty();
+        let first =
+            held.iter().any(|hold| hold.reason == HoldReason::FirstCycle || missing(hold)) || !reads.unread.is_empty();
         let standing = self.ledger.app_standing(&plan.app)?;
         if standing.experience == Experience::First && !first {
             self.ledger.accept(&plan.app)?;
         }
         let brakes = if waiting.is_empty() { Brakes::Off } else { Brakes::On };
         Ok(Concluded { held: held_count, brakes, troubles_new })
+    }
+
+    /// Ends the notes of an absence for people who were seen again, though nothing could be done for them.
+    fn end_notes(&mut self, plan: &Plan) -> Result<(), Abort> {
+        let rejected = plan.rejected.iter().map(|one| &one.person);
+        let conflicts = plan.conflicts.iter().map(|one| &one.person);
+        let wanted = plan.changes.iter().filter(|change| change.confirm == Confirm::No).map(|change| &change.person);
+        let held = |waiting: &&Waiting| matches!(waiting.departure, Departure::StillHeld { .. });
+        let held = plan.waiting.iter().filter(held).map(|waiting| &waiting.known.person);
+        let mut seen = Vec::new();
+        for person in rejected.chain(conflicts).chain(wanted).chain(held) {
+            let noted = self.ledger.known(&plan.app, person)?.filter(|known| known.missed.is_some());
+            seen.extend(noted.map(|known| KnownAccount { missed: None, ..known }));
+        }
+        if !seen.is_empty() {
+            self.ledger.remember(&plan.app, &seen)?;
+        }
+        Ok(())
     }
 
     /// Tells which people's rejections and conflicts began, changed or ended. Those of directories that weren't read in

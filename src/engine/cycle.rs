@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::brake::{Bench, Hold, Review, review};
+use crate::domain::brake::{Bench, Review, review};
 use crate::domain::id::{AppName, CycleId, DirectoryName};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 use crate::domain::plan::Plan;
 use crate::domain::scope::Resolved;
 
 use super::apply::{Carried, Run};
-use super::conclude::{Brakes, Concluded};
+use super::conclude::{Brakes, Concluded, Reads};
 use super::gather::{GatherFault, Question, Wants, question};
-use super::holds::{approvals, missing_group};
+use super::holds::{approvals, missing_group, rejections, spend};
 use super::ports::{
     AppCounts, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
@@ -127,8 +127,10 @@ impl<P: Ports> Engine<P> {
     ) -> Result<(Plan, Review), Abort> {
         let rules = &self.apps[at].rules;
         let standing = self.ledger.app_standing(&rules.app)?;
-        let approvals = approvals(&self.ledger.holds()?, &rules.app, self.clock.now());
-        let bench = Bench { limits: self.limits, experience: standing.experience, approvals: &approvals, gone };
+        let holds = self.ledger.holds()?;
+        let (approvals, rejections) = (approvals(&holds, &rules.app, self.clock.now()), rejections(&holds, &rules.app));
+        let experience = standing.experience;
+        let bench = Bench { limits: self.limits, experience, approvals: &approvals, rejections: &rejections, gone };
         let mut reviewed = review(&plan, &bench);
         for assignment in &rules.assignments {
             let Some(whole) = wholes.get(&assignment.directory) else { continue };
@@ -139,10 +141,9 @@ impl<P: Ports> Engine<P> {
                 Some(Resolved::Ambiguous(fits)) => Some(format!("{} (it fits {})", assignment.text, fits.join("; "))),
                 Some(Resolved::Found(_)) | None => None,
             };
-            let named = |hold: &Hold| {
-                hold.changes.is_empty() || hold.reason == missing_group(&rules.app, &assignment.text).reason
-            };
-            if let Some(text) = lost.filter(|_| !reviewed.held.iter().any(named)) {
+            let Some(text) = lost else { continue };
+            let shown = [missing_group(&rules.app, &assignment.text), missing_group(&rules.app, &text)];
+            if !reviewed.held.iter().any(|hold| shown.iter().any(|one| one.reason == hold.reason)) {
                 reviewed.held.push(missing_group(&rules.app, &text));
             }
         }
@@ -182,10 +183,24 @@ impl<P: Ports> Engine<P> {
                 }
             };
             let carried = self.apply(at, reviewed.approved, &mut run).await?;
+            let of_app = |name: &&DirectoryName| {
+                self.apps[at].rules.assignments.iter().any(|assignment| assignment.directory == **name)
+            };
+            let unread = prepared.faults.keys().filter(of_app).cloned().collect();
             // A cycle for one person says nothing about the others' troubles and holds.
             let concluded = if order.only.is_none() {
-                self.conclude(&plan, &reviewed.held, &carried.begun, &complete, &mut run)?
+                self.conclude(
+                    &plan,
+                    &reviewed.held,
+                    &carried.begun,
+                    &Reads { complete: &complete, unread: &unread },
+                    &mut run,
+                )?
             } else {
+                if !carried.begun.is_empty() {
+                    let holds = spend(self.ledger.holds()?, &part.app, &carried.begun);
+                    self.ledger.keep_holds(&part.app, &holds)?;
+                }
                 let held = reviewed.held.iter().map(|hold| hold.changes.len()).sum();
                 let brakes = if held > 0 { Brakes::On } else { Brakes::Off };
                 Concluded { held, brakes, troubles_new: plan.conflicts.len() + plan.rejected.len() }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::brake::{Hold, HoldReason};
 use crate::domain::change::Guard;
-use crate::domain::id::{AppName, CycleId, Digest};
+use crate::domain::id::{AppName, CycleId, Digest, DirectoryName};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 
 use super::ports::{Clock, HeldChange, HoldRecord, HoldState, Ledger, Report};
@@ -66,6 +66,23 @@ pub(super) fn approvals(holds: &[HoldRecord], app: &AppName, now: DateTime<Utc>)
         HoldState::Approved { .. } | HoldState::Waiting | HoldState::Rejected { .. } => BTreeSet::new(),
     };
     holds.iter().flat_map(approved).collect()
+}
+
+/// The digests that people decided against.
+pub(super) fn rejections(holds: &[HoldRecord], app: &AppName) -> BTreeSet<Digest> {
+    let rejected = |hold: &&HoldRecord| hold.app == *app && matches!(hold.state, HoldState::Rejected { .. });
+    holds.iter().filter(rejected).flat_map(|hold| hold.changes.iter().map(|change| change.digest)).collect()
+}
+
+/// The holds of an app after changes were begun: an approval works once.
+pub(super) fn spend(holds: Vec<HoldRecord>, app: &AppName, begun: &BTreeSet<Digest>) -> Vec<HoldRecord> {
+    let spent = |mut hold: HoldRecord| {
+        if let HoldState::Approved { digests, .. } = &mut hold.state {
+            digests.retain(|digest| !begun.contains(digest));
+        }
+        hold
+    };
+    holds.into_iter().filter(|hold| hold.app == *app).map(spent).collect()
 }
 
 /// Finds a hold by the beginning of its id.
@@ -170,11 +187,13 @@ pub(super) fn renew(
     held: &[Hold],
     planned: &BTreeSet<Digest>,
     begun: &BTreeSet<Digest>,
+    unread: &BTreeSet<DirectoryName>,
     now: DateTime<Utc>,
 ) -> (Vec<HoldRecord>, Vec<HoldRecord>) {
     let mut kept = Vec::new();
     let mut new = Vec::new();
-    for hold in held {
+    // What was rejected is kept by the record of the rejection.
+    for hold in held.iter().filter(|hold| hold.reason != HoldReason::Rejected) {
         let id = hold.id();
         let known = before.iter().find(|record| record.app == *app && record.id == id);
         let record = HoldRecord {
@@ -192,8 +211,27 @@ pub(super) fn renew(
         kept.push(record);
     }
     for record in before.iter().filter(|record| record.app == *app) {
-        let HoldState::Approved { by, at, digests } = &record.state else { continue };
-        let left: BTreeSet<Digest> = digests.difference(begun).filter(|one| planned.contains(*one)).copied().collect();
+        // Of a directory that wasn't read in full nothing is planned, and nothing that was decided is forgotten.
+        let silent = record.changes.iter().any(|change| unread.contains(&change.person.directory));
+        let outstanding = |digest: &Digest| silent || planned.contains(digest);
+        let (by, at, digests) = match &record.state {
+            HoldState::Approved { by, at, digests } => (by, at, digests),
+            HoldState::Rejected { .. } => {
+                let mut record = record.clone();
+                record.changes.retain(|change| outstanding(&change.digest));
+                if !record.changes.is_empty() && kept.iter().all(|one: &HoldRecord| one.id != record.id) {
+                    kept.push(record);
+                }
+                continue;
+            }
+            HoldState::Waiting => {
+                if silent && kept.iter().all(|one| one.id != record.id) {
+                    kept.push(record.clone());
+                }
+                continue;
+            }
+        };
+        let left: BTreeSet<Digest> = digests.difference(begun).filter(|one| outstanding(one)).copied().collect();
         let state = HoldState::Approved { by: by.clone(), at: *at, digests: left.clone() };
         match kept.iter_mut().find(|one| one.id == record.id) {
             // The very same set waits again: what was let go was begun already, or the approval ran out.

@@ -167,6 +167,7 @@ impl<P: Ports> Engine<P> {
                             Ok(departure) => departure,
                             Err(fault) => {
                                 // Without look-ups nobody of this directory is shown to have departed.
+                                candidates.retain(|one: &Candidate| one.known.person.directory != *name);
                                 faults.insert(name.clone(), fault);
                                 break;
                             }
@@ -188,7 +189,17 @@ impl<P: Ports> Engine<P> {
             return Err(ReadFault::Unfit(format!("directory {name} is not configured")));
         };
         let now = whole.question.order.now;
-        Ok(directory.look_up(known.person.entry, &known.dn, &known.through, now).await?.into())
+        let departure: Departure = directory.look_up(known.person.entry, &known.dn, &known.through, now).await?.into();
+        let reached: BTreeSet<EntryId> =
+            known.through.iter().filter(|id| whole.read.end().groups.contains_key(id)).copied().collect();
+        if !matches!(departure, Departure::StillHeld { .. }) || reached == known.through {
+            return Ok(departure);
+        }
+        // Held by a group to which no assigned one leads any more: that holds nobody, and it is guarded.
+        match directory.look_up(known.person.entry, &known.dn, &reached, now).await?.into() {
+            Departure::LeftGroups => Ok(Departure::LeftGroups),
+            _ => Ok(departure),
+        }
     }
 
     fn owners(&self, app: &AppName, cases: &[Case]) -> Result<BTreeMap<AccountId, PersonId>, LedgerFault> {
@@ -219,7 +230,7 @@ pub(super) fn names(user: &str, email: &str, name: &str, person: &PersonId) -> b
         .contains(&user)
 }
 
-/// Why a loss of this person must wait: a group that held them is missing, or reads empty without leave.
+/// Why a loss of this person must wait: a group that held them is missing, reads empty without leave, or isn't reached.
 fn shaken(known: &KnownAccount, wholes: &BTreeMap<DirectoryName, Whole>) -> Option<Guard> {
     let whole = wholes.get(&known.person.directory)?;
     let end = whole.read.end();
@@ -232,6 +243,12 @@ fn shaken(known: &KnownAccount, wholes: &BTreeMap<DirectoryName, Whole>) -> Opti
     }
     let allowed: BTreeSet<EntryId> = whole.question.may_be_empty(end);
     let emptied = |id: &&EntryId| end.groups.get(*id).is_some_and(|group| group.members == 0) && !allowed.contains(*id);
-    let id = known.through.iter().find(emptied)?;
-    Some(Guard::GroupEmptied(end.groups.get(id).map_or_else(|| id.to_string(), |group| group.name.clone())))
+    if let Some(id) = known.through.iter().find(emptied) {
+        return Some(Guard::GroupEmptied(
+            end.groups.get(id).map_or_else(|| id.to_string(), |group| group.name.clone()),
+        ));
+    }
+    // A nested group whose right to be read went looks just like one that was taken out.
+    let unreached = known.through.iter().find(|id| !end.groups.contains_key(*id))?;
+    Some(Guard::GroupUnreached(unreached.to_string()))
 }

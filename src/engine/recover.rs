@@ -1,11 +1,16 @@
 //! Recovering: what was begun and not settled is asked about at Zendesk before anything new is planned.
 
-use crate::domain::account::ObservedAccount;
+use std::collections::BTreeSet;
+
+use crate::domain::account::{Catalog, KnownAccount, ObservedAccount, Suspended};
+use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::change::Action;
 use crate::domain::id::AccountId;
+use crate::domain::mapping::FieldMode;
 use crate::domain::outcome::{Notice, Problem, Subject, ToldCause, Verdict};
+use crate::domain::rules::AppRules;
 
-use super::apply::{Run, Suspends, interrupted, mismatch};
+use super::apply::{Midway, Run, Suspends, interrupted, mismatch};
 use super::ports::{CallFault, Clock, Helpdesk, Intent, Ledger, Report, Settlement, Told};
 use super::{Abort, Engine, Ports};
 
@@ -25,20 +30,22 @@ impl<P: Ports> Engine<P> {
                 continue;
             }
             match self.ask(at, &intent).await {
-                Ok(account) => self.settle_late(&intent, account, run)?,
+                Ok(found) => self.settle_late(at, &intent, found, run)?,
                 Err(fault) => unsettled.push(Unsettled { at, fault }),
             }
         }
         Ok(unsettled)
     }
 
-    /// Finds the account that an intent was about.
-    async fn ask(&mut self, at: usize, intent: &Intent) -> Result<Option<ObservedAccount>, CallFault> {
+    /// Finds the account that an intent was about, and Zendesk's names to compare it by.
+    async fn ask(&mut self, at: usize, intent: &Intent) -> Result<Option<(ObservedAccount, Catalog)>, CallFault> {
         let desk = &mut self.apps[at].desk;
         desk.who_am_i().await?;
+        let catalog = desk.catalog().await?;
         if let Some(id) = intent.account {
             let seen = desk.observe(&[id]).await?;
-            return Ok(seen.into_iter().find(|account| account.id == id && account.is_live()));
+            let account = seen.into_iter().find(|account| account.id == id && account.is_live());
+            return Ok(account.map(|account| (account, catalog)));
         }
         let seen = match &intent.external_id {
             Some(id) => desk.find_by_external_id(std::slice::from_ref(id)).await?,
@@ -46,29 +53,48 @@ impl<P: Ports> Engine<P> {
         };
         // Two accounts with one external id can't be; with one mail neither. Should they, none is taken for ours.
         let mut live: Vec<ObservedAccount> = seen.into_iter().filter(ObservedAccount::is_live).collect();
-        Ok(if live.len() == 1 { live.pop() } else { None })
+        Ok(if live.len() == 1 { live.pop().map(|account| (account, catalog)) } else { None })
     }
 
-    fn settle_late(&mut self, intent: &Intent, account: Option<ObservedAccount>, run: &Run<'_>) -> Result<(), Abort> {
+    fn settle_late(
+        &mut self,
+        at: usize,
+        intent: &Intent,
+        found: Option<(ObservedAccount, Catalog)>,
+        run: &Run<'_>,
+    ) -> Result<(), Abort> {
+        let found = match found {
+            Some((account, catalog)) if self.is_ours(intent, &account)? => Some((account, catalog)),
+            Some(_) | None => None,
+        };
+        let account = found.as_ref().map(|(account, _)| account);
         let mut outcome = intent.outcome.clone();
-        if let (Some(known), Some(account)) = (&mut outcome, &account) {
+        if let (Some(known), Some(account)) = (&mut outcome, account) {
             known.account = account.id;
         }
-        let amiss = match &outcome {
-            Some(known) => mismatch(known, account.as_ref()),
-            None => None,
-        };
-        let found: Option<AccountId> = account.as_ref().map(|account| account.id);
-        let suspended = account.as_ref().is_some_and(|one| one.suspended == crate::domain::account::Suspended::Yes);
-        let suspends = if suspended { Suspends::Yes } else { Suspends::No };
         let before = self.ledger.known(&intent.app, &intent.person)?;
+        let amiss = match (&outcome, &found) {
+            (Some(known), Some((account, catalog))) => mismatch(intent.action, known, Some(account))
+                .is_some()
+                .then_some(Halfway)
+                .or_else(|| unfinished(&self.apps[at].rules, intent.action, known, before.as_ref(), account, catalog)),
+            (Some(_), None) | (None, _) => None,
+        };
+        let id: Option<AccountId> = account.map(|account| account.id);
+        let ours = |known: Option<&KnownAccount>| known.is_some_and(|known| known.standing.suspended_by_us());
+        let suspended = account.is_some_and(|one| one.suspended == Suspended::Yes);
+        let now = Midway {
+            account: id,
+            suspended: Suspends::from(suspended && (ours(before.as_ref()) || ours(outcome.as_ref()))),
+            email: account.and_then(|account| account.email.clone()),
+        };
         // Even what looks done is compared once more: its wish counts as outstanding.
-        let settlement = interrupted(intent.action, suspends, outcome.as_ref(), before, found);
+        let settlement = interrupted(intent.action, outcome.as_ref(), before, &now);
         if self.report.told(&intent.cycle, intent.seq)? == Told::No {
-            let notice = self.late_notice(intent, found, amiss, run);
+            let notice = self.late_notice(intent, id, amiss, run);
             self.report.tell(&notice)?;
         }
-        let settlement = match (intent.action, found) {
+        let settlement = match (intent.action, id) {
             (Action::Release, _) => Settlement::Forgotten,
             (_, Some(_)) => settlement,
             (_, None) => Settlement::Unchanged,
@@ -77,7 +103,21 @@ impl<P: Ports> Engine<P> {
         Ok(())
     }
 
-    fn late_notice(&self, intent: &Intent, found: Option<AccountId>, amiss: Option<Problem>, run: &Run<'_>) -> Notice {
+    /// Whether an account that a look-up found is the one that an intent was about. A mail alone doesn't make it so.
+    fn is_ours(&self, intent: &Intent, account: &ObservedAccount) -> Result<bool, Abort> {
+        if intent.account.is_some() {
+            return Ok(true);
+        }
+        let owner = self.ledger.owner(&intent.app, account.id)?;
+        if owner.is_some_and(|owner| owner != intent.person) {
+            return Ok(false);
+        }
+        let asked = intent.outcome.as_ref().map(|known| (&known.written.name, known.written.role.role()));
+        let alike = account.email.as_ref() == Some(&intent.email) && asked == Some((&account.name, account.role));
+        Ok(intent.external_id.is_some() || (alike && account.external_id.is_none()))
+    }
+
+    fn late_notice(&self, intent: &Intent, found: Option<AccountId>, amiss: Option<Halfway>, run: &Run<'_>) -> Notice {
         let hint = "nothing is lost: the cycle that found this plans what is missing";
         let (verdict, problem) = match (found, amiss) {
             (Some(_), None) => (Verdict::Done, None),
@@ -107,4 +147,39 @@ impl<P: Ports> Engine<P> {
         notice.problem = problem;
         notice
     }
+}
+
+/// An account shows that a change didn't take whole effect.
+struct Halfway;
+
+/// Whether grants or owned fields show that a change was begun but not finished, or not even begun.
+fn unfinished(
+    rules: &AppRules,
+    action: Action,
+    known: &KnownAccount,
+    before: Option<&KnownAccount>,
+    account: &ObservedAccount,
+    catalog: &Catalog,
+) -> Option<Halfway> {
+    let groups: BTreeSet<String> = account.groups.iter().map(|id| catalog.group_name(*id)).collect();
+    let role = catalog.role_name(account.role, account.custom_role);
+    let nothing = BTreeSet::new();
+    let left = |had: &BTreeSet<String>, keeps: &BTreeSet<String>, has: &BTreeSet<String>| {
+        had.difference(keeps).any(|one| has.contains(one))
+    };
+    let had_groups = before.map_or(&nothing, |before| &before.given_groups);
+    let had_tags = before.map_or(&nothing, |before| &before.given_tags);
+    let lacks = !known.given_groups.is_subset(&groups) || !known.given_tags.is_subset(&account.tags);
+    let keeps = left(had_groups, &known.given_groups, &groups) || left(had_tags, &known.given_tags, &account.tags);
+    let other = match action {
+        Action::Deprovision => account.role != Role::EndUser,
+        Action::Provision | Action::Link | Action::Adopt | Action::Update | Action::Reactivate => {
+            let custom = matches!(known.written.role, RoleGrant::Custom(_)) && role != known.written.role;
+            let demoted = before.is_some_and(|before| before.written.role == role && role != known.written.role);
+            let owned = known.written.texts.iter().filter(|(field, _)| rules.mapping.mode(**field) == FieldMode::Own);
+            custom || demoted || owned.into_iter().any(|(field, text)| account.text(*field) != text)
+        }
+        Action::Release => false,
+    };
+    (lacks || keeps || other).then_some(Halfway)
 }

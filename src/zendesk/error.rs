@@ -123,11 +123,13 @@ impl Refusal {
         };
         let about_external =
             |detail: &Detail| detail.field == "external_id" || detail.text.to_lowercase().starts_with("external");
-        let mut taken = self.details.iter().filter(|detail| taken(detail));
-        match taken.next() {
-            Some(detail) if about_external(detail) => "external_id_taken",
-            Some(detail) if matches!(detail.field.as_str(), "email" | "value") => "email_taken",
-            Some(_) | None => "invalid",
+        let about_mail = |detail: &Detail| matches!(detail.field.as_str(), "email" | "value");
+        if self.details.iter().any(|detail| taken(detail) && about_external(detail)) {
+            "external_id_taken"
+        } else if self.details.iter().any(|detail| taken(detail) && about_mail(detail)) {
+            "email_taken"
+        } else {
+            "invalid"
         }
     }
 }

@@ -100,7 +100,10 @@ impl Timer {
         match self {
             Self::Tokio => Instant::now(),
             #[cfg(test)]
-            Self::Noted(waits) => Instant::now() + waits.lock().unwrap().iter().sum::<Duration>(),
+            Self::Noted(waits) => {
+                Instant::now()
+                    + waits.lock().unwrap_or_else(std::sync::PoisonError::into_inner).iter().sum::<Duration>()
+            }
         }
     }
 
@@ -109,7 +112,7 @@ impl Timer {
         match self {
             Self::Tokio => tokio::time::sleep(wait).await,
             #[cfg(test)]
-            Self::Noted(waits) => waits.lock().unwrap().push(wait),
+            Self::Noted(waits) => waits.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(wait),
         }
     }
 }

@@ -268,6 +268,7 @@ fn what_an_assignment_gives_is_checked() {
         ("role = \"end-user\"", "app[0].assignment[0]", "an end user can't be in a Zendesk group"),
         ("custom_role = \"\"", "app[0].assignment[0].custom_role", "this is empty"),
         ("tags = [\"V I P\"]", "app[0].assignment[0].tags[0]", "write \"v_i_p\""),
+        ("tags = [\"VIP\"]", "app[0].assignment[0].tags[0]", "write \"vip\""),
         ("tags = [\"\"]", "app[0].assignment[0].tags[0]", "take it out"),
         ("default_group = \" x\"", "app[0].assignment[0].default_group", "write \"x\""),
         ("may_be_empty = 0", "app[0].assignment[0].may_be_empty", "expected true or false"),

@@ -2,8 +2,8 @@
 
 use expect_test::expect;
 
-use super::{faults_of, whole};
-use crate::config::{Colour, FAULTS_MAX};
+use super::{faults_of, now, whole};
+use crate::config::{Colour, FAULTS_MAX, parse};
 
 const FIVE: &str = r#"[daemon]
 shedule = "*/15 * * * *"
@@ -250,11 +250,36 @@ fn a_flood_of_faults_is_counted_and_cut() {
 }
 
 #[test]
+fn a_large_and_senseless_file_is_refused_without_a_flood() {
+    let line = |number: usize| format!("password{number} = \"x\"\n");
+    let secrets: String = (0..40_000).map(line).collect();
+    let one_line = format!("a = [{}]", "\"x\", ".repeat(100_000));
+    let nested = format!("a = {}", "[".repeat(500_000));
+    for text in [secrets, one_line, nested, "x".repeat(1_000_000), "\"".repeat(1_000_000)] {
+        let faults = faults_of(&text);
+        assert!(faults.render(Colour::Plain).len() < 200_000);
+    }
+}
+
+#[test]
 fn what_a_terminal_would_obey_is_not_shown_to_it() {
-    for text in ["\u{1b}[2J = 1", "a = \"\u{1b}[2J\"", "\"a\\u001b[2J\" = 1", "[daemon]\nschedule = \"\\u001b[2J\""] {
-        let faults = faults_of(text);
-        for shown in [faults.render(Colour::Plain), faults.to_string()] {
-            assert!(!shown.contains('\u{1b}'), "{shown:?}");
+    let template = format!("{}\nmatching.external_id = \"{{{{ a\\u001b[2J\\u009b2J }}}}\"\n", super::APP);
+    let texts = [
+        "\u{1b}[2J = 1",
+        "a = \"\u{1b}[2J\"",
+        "\"a\\u001b[2J\" = 1",
+        "[daemon]\nschedule = \"\\u001b[2J\"",
+        "[daemon]\nschedule = \"\u{9b}2J\"",
+        "[daemon]\nschedule = 5 # \u{9b}2J\u{202e}",
+        &template,
+    ];
+    for text in texts {
+        for origin in ["config.toml", "a\u{1b}[2J\u{9b}"] {
+            let faults = parse(text, origin, now()).unwrap_err();
+            for shown in [faults.render(Colour::Plain), faults.to_string(), format!("{faults:?}")] {
+                let obeyed = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+                assert!(!shown.contains(obeyed), "{shown:?}");
+            }
         }
     }
 }

@@ -139,9 +139,7 @@ impl Parts {
         }
         let standing = match (sign_in, account.suspended) {
             (SignInPart::Suspend, Suspended::No) => Standing::SuspendedByUs,
-            (SignInPart::Suspend, Suspended::Yes) if known.standing == Standing::SuspendedByUs => {
-                Standing::SuspendedByUs
-            }
+            (SignInPart::Suspend, Suspended::Yes) if known.standing.suspended_by_us() => Standing::SuspendedByUs,
             (SignInPart::Suspend, Suspended::Yes) => Standing::SuspendedByOthers,
             (SignInPart::Left, _) => Standing::Downgraded,
         };

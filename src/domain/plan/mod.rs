@@ -11,7 +11,7 @@ mod wanted;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::account::{Catalog, DesiredAccount, KnownAccount, ObservedAccount};
 use super::assignment::Role;
@@ -60,6 +60,15 @@ pub enum Case {
         /// Why the removal must wait.
         guard: Option<Guard>,
     },
+}
+
+impl Case {
+    const fn person(&self) -> &PersonId {
+        match self {
+            Self::Wanted { desired, .. } => &desired.person,
+            Self::Departed { known, .. } => &known.person,
+        }
+    }
 }
 
 /// A person who can't be mapped; left as they are.
@@ -200,11 +209,12 @@ enum Decision {
 
 /// Plans one app.
 pub fn plan(proposal: Proposal<'_>) -> Plan {
-    let Proposal { rules, basis, catalog, owners, population, cases, rejected } = proposal;
+    let Proposal { rules, basis, catalog, owners, population, mut cases, rejected } = proposal;
+    cases.sort_by(|a, b| a.person().cmp(b.person()));
     let mut plan = Plan::empty(rules.app.clone(), basis, population);
     plan.rejected = rejected;
     let context = Context { rules, catalog, owners, freed: freed(&cases), cycle: plan.based_on.cycle.clone() };
-    let mut taken: BTreeSet<AccountId> = BTreeSet::new();
+    let mut changes: Vec<Change> = Vec::new();
     for case in cases {
         let decision = match case {
             Case::Wanted { desired, known, found, guard } => wanted::decide(&context, *desired, known, *found, guard),
@@ -213,15 +223,21 @@ pub fn plan(proposal: Proposal<'_>) -> Plan {
             }
         };
         match decision {
-            Decision::Change(change) => match change.account.filter(|id| !taken.insert(*id)) {
-                Some(id) => plan.conflicts.push(Conflict::of_change(&change, ConflictReason::ClaimedTwice(id))),
-                None => plan.changes.push(*change),
-            },
+            Decision::Change(change) => changes.push(*change),
             Decision::Refresh(known) => plan.refreshed.push(*known),
             Decision::Conflict(conflict) => plan.conflicts.push(conflict),
             Decision::Reject(rejected) => plan.rejected.push(rejected),
             Decision::Wait(waiting) => plan.waiting.push(waiting),
             Decision::SwitchedOff(action) => *plan.switched_off.entry(action).or_default() += 1,
+        }
+    }
+    let mut claims: BTreeMap<AccountId, usize> = BTreeMap::new();
+    changes.iter().filter_map(|change| change.account).for_each(|id| *claims.entry(id).or_default() += 1);
+    for change in changes {
+        // Nobody is the right one by coming first.
+        match change.account.filter(|id| claims.get(id).is_some_and(|count| *count > 1)) {
+            Some(id) => plan.conflicts.push(Conflict::of_change(&change, ConflictReason::ClaimedTwice(id))),
+            None => plan.changes.push(change),
         }
     }
     order::keep_admins(&mut plan, &context);

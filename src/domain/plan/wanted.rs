@@ -155,7 +155,6 @@ impl Work<'_> {
         // Without a record of what we gave, nothing on the account counts as ours.
         let nothing = BTreeSet::new();
         let mut difference = self.difference(&account, None, &nothing, &nothing);
-        let lost = action == Action::Link && account.suspended == Suspended::Yes;
         let raises = !difference.takes_or_raises.is_empty();
         let class = match (difference.fields.is_empty(), raises) {
             (true, _) => Class::Link,
@@ -167,10 +166,6 @@ impl Work<'_> {
         }
         let mut outcome = self.outcome(Some(&account), None);
         outcome.adopted_role = (action == Action::Adopt).then_some(account.role);
-        // Whether we or somebody else suspended it went with the store: a person decides.
-        if lost {
-            outcome.standing = Standing::SuspendedByOthers;
-        }
         let guard = (action == Action::Adopt && *self.context.rules.mapping.external_id() == ExternalIdRule::Off)
             .then_some(Guard::LostStore);
         self.change(Some(account.id), action, CauseCode::Assigned, difference, class, guard, Some(outcome))
@@ -203,10 +198,8 @@ impl Work<'_> {
                 }
             }
         }
-        let mut outcome = self.outcome(Some(&account), Some(known));
-        if known.standing == Standing::SuspendedByOthers && account.suspended == Suspended::Yes {
-            outcome.standing = Standing::SuspendedByOthers;
-        }
+        // A suspension by somebody else stays, and the account counts as in use: it has grants to lose.
+        let outcome = self.outcome(Some(&account), Some(known));
         if difference.fields.is_empty() {
             return Decision::Refresh(Box::new(outcome));
         }

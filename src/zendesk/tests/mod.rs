@@ -1,5 +1,6 @@
 //! Tests of the adapter as a whole, against a server in this process that answers what the test says.
 
+mod credentials;
 mod pace;
 mod reading;
 mod server;
@@ -21,8 +22,10 @@ use crate::domain::id::AppName;
 use crate::domain::mapping::{ExternalIdRule, Field, Mapping};
 use crate::domain::rules::{Adoption, AppRules, Switch, Switches};
 use crate::domain::settings::{AppSettings, SecretPlace, ZendeskAuth};
-use crate::engine::ports::{Clock, Secret, SecretFault};
+use crate::engine::ports::{CallFault, Clock, Secret, SecretFault};
 
+use super::call::Call;
+use super::http::Answer;
 use super::wait::Timer;
 use super::{ZendeskClient, http_client};
 use server::Server;
@@ -130,4 +133,29 @@ fn user(id: u64, role: Role) -> serde_json::Value {
         "active": true, "suspended": false, "verified": true, "external_id": null, "tags": [], "alias": null,
         "custom_role_id": null, "default_group_id": null, "user_fields": {"a": 1}, "unheard_of": [1, {"b": null}],
     })
+}
+
+/// A read, for tests of the way to the socket.
+fn read() -> Call {
+    Call::get("users/{id}", &[7])
+}
+
+/// A write, for tests of the way to the socket.
+fn write() -> Call {
+    Call::post("users", &[], serde_json::json!({"user": {"name": "Kim"}}))
+}
+
+async fn send(rig: &mut Rig, call: &Call) -> Result<Answer, CallFault> {
+    rig.client.caller.send(call).await
+}
+
+/// A server that answers a first request in one way, and every other with a user.
+async fn once(first: impl Fn() -> server::Reply + Send + 'static) -> Server {
+    let then = || server::json(200, &serde_json::json!({"user": user(7, Role::Agent)}));
+    Server::start(move |_, n| if n == 1 { first() } else { then() }).await
+}
+
+/// A server that always answers in one way.
+async fn always(reply: impl Fn() -> server::Reply + Send + 'static) -> Server {
+    Server::start(move |_, _| reply()).await
 }

@@ -230,11 +230,12 @@ async fn an_answer_that_cannot_be_trusted_is_not_an_absence() {
 async fn another_user_than_the_one_asked_for_is_refused() {
     let server = Server::start(|seen, _| match seen.path.as_str() {
         "/api/v2/users/show_many" => json(200, &json!({"users": []})),
+        path if path.ends_with("identities") => json(200, &json!({"identities": []})),
         _ => json(200, &json!({"user": user(1, Role::EndUser)})),
     })
     .await;
     let observed = Rig::plain(&server).client.observe(&[AccountId(7)]).await;
-    assert!(matches!(observed, Err(CallFault::Garbled(_))));
+    assert!(matches!(observed, Err(CallFault::Garbled(_))), "{observed:?}");
 }
 
 #[tokio::test]

@@ -1,0 +1,111 @@
+//! The keys of the store. Names of apps and directories have no NUL, so a NUL ends them; numbers are big-endian, so that
+//! keys sort as the numbers do.
+
+use crate::domain::assignment::PinKey;
+use crate::domain::id::{AccountId, AppName, CycleId, Digest, Digester, DirectoryName, EntryId, Malformed, PersonId};
+
+/// The record of the store's own format.
+pub(super) const SCHEMA: &[u8] = b"schema";
+/// What the keys of apps with an accepted cycle begin with.
+pub(super) const SETTLED: &[u8] = b"settled\0";
+/// What the keys of bindings begin with.
+const BINDING: &[u8] = b"binding\0";
+
+/// Everything of an app.
+pub(super) fn app(app: &AppName) -> Vec<u8> {
+    joined(&[app.as_str().as_bytes(), b"\0"])
+}
+
+/// Everything of an app from one directory.
+pub(super) fn app_directory(app: &AppName, directory: &DirectoryName) -> Vec<u8> {
+    joined(&[app.as_str().as_bytes(), b"\0", directory.as_str().as_bytes(), b"\0"])
+}
+
+/// One person in an app.
+pub(super) fn person(app: &AppName, person: &PersonId) -> Vec<u8> {
+    let mut key = app_directory(app, &person.directory);
+    key.extend(person.entry.as_bytes());
+    key
+}
+
+/// One account of an app.
+pub(super) fn account(app: &AppName, account: AccountId) -> Vec<u8> {
+    joined(&[app.as_str().as_bytes(), b"\0", &account.0.to_be_bytes()])
+}
+
+/// The pin of a text; a digest stands for it, so that no key is long.
+pub(super) fn pin(pin: &PinKey) -> Vec<u8> {
+    let mut digest = Digester::new("pin 1");
+    digest.text(&pin.text);
+    let mut key = directory(&pin.directory);
+    key.extend(digest.finish().0);
+    key
+}
+
+/// Everything of a directory.
+pub(super) fn directory(directory: &DirectoryName) -> Vec<u8> {
+    joined(&[directory.as_str().as_bytes(), b"\0"])
+}
+
+/// One group of a directory.
+pub(super) fn group(name: &DirectoryName, entry: EntryId) -> Vec<u8> {
+    let mut key = directory(name);
+    key.extend(entry.as_bytes());
+    key
+}
+
+/// The place of an intent.
+pub(super) fn intent(cycle: &CycleId, seq: u64) -> Vec<u8> {
+    joined(&[cycle.as_str().as_bytes(), b"\0", &seq.to_be_bytes()])
+}
+
+/// A hold.
+pub(super) fn hold(app: &AppName, id: Digest) -> Vec<u8> {
+    joined(&[app.as_str().as_bytes(), b"\0", &id.0])
+}
+
+/// One change of a hold.
+pub(super) fn hold_change(app: &AppName, id: Digest, number: u32) -> Vec<u8> {
+    let mut key = hold(app, id);
+    key.extend(number.to_be_bytes());
+    key
+}
+
+/// Whether an app had an accepted cycle.
+pub(super) fn settled(app: &AppName) -> Vec<u8> {
+    joined(&[SETTLED, app.as_str().as_bytes()])
+}
+
+/// What a name is bound to.
+pub(super) fn binding(name: &str) -> Vec<u8> {
+    joined(&[BINDING, name.as_bytes()])
+}
+
+/// The entry id at the end of a key.
+pub(super) fn entry_of(key: &[u8]) -> Result<EntryId, Malformed> {
+    let tail = key.last_chunk::<16>().ok_or_else(|| Malformed("the key is too short for an id".into()))?;
+    Ok(EntryId::from_bytes(*tail))
+}
+
+/// The person whom a key of app, directory and entry names.
+pub(super) fn person_of(key: &[u8]) -> Result<PersonId, Malformed> {
+    let entry = entry_of(key)?;
+    let names = text(&key[..key.len() - 16])?;
+    let directory = names.strip_suffix('\0').and_then(|names| names.split_once('\0')).map(|(_, directory)| directory);
+    let directory = directory.ok_or_else(|| Malformed("the key names no directory".into()))?;
+    Ok(PersonId { directory: DirectoryName::new(directory)?, entry })
+}
+
+/// The app with which a key begins.
+pub(super) fn app_of(key: &[u8]) -> Option<&str> {
+    let end = key.iter().position(|byte| *byte == 0)?;
+    std::str::from_utf8(&key[..end]).ok()
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Malformed> {
+    std::str::from_utf8(bytes).map_err(|_| Malformed("the key is not text".into()))
+}
+
+fn joined(parts: &[&[u8]]) -> Vec<u8> {
+    parts.concat()
+}

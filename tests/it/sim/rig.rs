@@ -1,0 +1,212 @@
+//! A rig: fakes that outlive engines, rules, and one call that runs a cycle, whether it ends, aborts or dies.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use chrono::TimeDelta;
+use zendesk_dirsync::domain::assignment::{Assignment, EmptyGroup, GroupRef, Role, RoleGrant};
+use zendesk_dirsync::domain::brake::{FirstCycle, Limits};
+use zendesk_dirsync::domain::change::Welcome;
+use zendesk_dirsync::domain::id::{AppName, DirectoryName, Email, EntryId, PersonId};
+use zendesk_dirsync::domain::mapping::{ExternalIdRule, Field, FieldMode, Mapping};
+use zendesk_dirsync::domain::rules::{Adoption, AppRules, Switch, Switches};
+use zendesk_dirsync::engine::ports::HoldState;
+use zendesk_dirsync::engine::{Abort, App, CycleOrder, CycleReport, Engine, Stop};
+
+use crate::support::memory::{
+    Burnt, Desk, Fuse, InMemory, MemoryClock, MemoryDirectory, MemoryLedger, MemoryReport, MemoryZendesk, Silent, User,
+};
+
+/// How a cycle went.
+#[derive(Debug)]
+pub enum Ran {
+    Ended(Box<CycleReport>),
+    Aborted(Abort),
+    /// A fuse burnt: the process was gone.
+    Died,
+}
+
+/// Fakes with the configuration over them.
+pub struct Rig {
+    pub clock: MemoryClock,
+    pub fuse: Fuse,
+    pub ledger: MemoryLedger,
+    pub report: MemoryReport,
+    pub directories: Vec<MemoryDirectory>,
+    pub apps: Vec<(AppRules, MemoryZendesk)>,
+    pub limits: Limits,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Rig {
+    /// Fakes without directories and apps.
+    pub fn new() -> Self {
+        let fuse = Fuse::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        Self {
+            clock: MemoryClock::at("2026-11-23T08:00:00Z"),
+            ledger: MemoryLedger::new(fuse.clone()),
+            report: MemoryReport::new(fuse.clone()),
+            fuse,
+            directories: Vec::new(),
+            apps: Vec::new(),
+            limits: Limits::default(),
+            runtime,
+        }
+    }
+
+    /// One directory and one app, whose first cycle isn't held.
+    pub fn of(directory: MemoryDirectory, desk: Desk, rules: AppRules) -> Self {
+        let mut rig = Self::new();
+        rig.limits.first_cycle = FirstCycle::Apply;
+        rig.directories.push(directory);
+        rig.add_app(desk, rules);
+        rig
+    }
+
+    /// Adds an app.
+    pub fn add_app(&mut self, desk: Desk, rules: AppRules) {
+        let desk = MemoryZendesk::new(rules.app.as_str(), desk, self.clock.clone(), self.fuse.clone());
+        self.apps.push((rules, desk));
+    }
+
+    /// The first app's Zendesk.
+    pub fn desk(&self) -> &MemoryZendesk {
+        &self.apps[0].1
+    }
+
+    /// The first directory.
+    pub fn directory(&self) -> &MemoryDirectory {
+        &self.directories[0]
+    }
+
+    /// The live user with a mail, in the first app.
+    pub fn user(&self, mail: &str) -> Option<User> {
+        self.desk().with(|desk| desk.by_email(&Email::parse(mail).unwrap()).cloned())
+    }
+
+    /// A fresh engine over the fakes.
+    pub fn engine(&self) -> Engine<InMemory> {
+        let app = |(rules, desk): &(AppRules, MemoryZendesk)| App {
+            rules: rules.clone(),
+            desk: desk.clone(),
+            identity: format!("https://{}.zendesk.com", rules.app),
+        };
+        Engine {
+            directories: self.directories.clone(),
+            apps: self.apps.iter().map(app).collect(),
+            ledger: self.ledger.clone(),
+            report: self.report.clone(),
+            clock: self.clock.clone(),
+            limits: self.limits,
+        }
+    }
+
+    /// Runs a cycle in a fresh engine, a quarter of an hour after the last one.
+    pub fn run(&self) -> Ran {
+        self.run_only(None)
+    }
+
+    /// Runs a cycle for one person.
+    pub fn run_only(&self, only: Option<&str>) -> Ran {
+        self.clock.advance(TimeDelta::minutes(15));
+        let order = CycleOrder { actor: "daemon".into(), only: only.map(str::to_owned), stop: Stop::never() };
+        let mut engine = self.engine();
+        let run = AssertUnwindSafe(|| self.runtime.block_on(engine.cycle(order, &mut Silent)));
+        match catch_unwind(run) {
+            Ok(Ok(report)) => Ran::Ended(Box::new(report)),
+            Ok(Err(abort)) => Ran::Aborted(abort),
+            Err(why) if why.is::<Burnt>() => Ran::Died,
+            Err(why) => resume_unwind(why),
+        }
+    }
+
+    /// Plans, and changes nothing.
+    pub fn prepare(&self) {
+        use zendesk_dirsync::domain::id::CycleId;
+        use zendesk_dirsync::engine::ports::Clock as _;
+        let cycle = CycleId::at(self.clock.now());
+        let mut engine = self.engine();
+        self.runtime.block_on(engine.prepare(cycle, None, &BTreeMap::new(), &mut Silent)).unwrap();
+    }
+
+    /// Runs a cycle that must end.
+    pub fn cycle(&self) -> CycleReport {
+        match self.run() {
+            Ran::Ended(report) => *report,
+            other => panic!("the cycle didn't end: {other:?}"),
+        }
+    }
+
+    /// Approves everything that waits; answers how many changes that were.
+    pub fn approve_all(&self) -> usize {
+        self.clock.advance(TimeDelta::minutes(1));
+        let mut approved = 0;
+        for hold in self.ledger.snapshot().holds.values().flatten() {
+            if hold.state == HoldState::Waiting && !hold.changes.is_empty() {
+                let answer = self.engine().approve(&hold.id.to_string(), None, None, "alice").unwrap();
+                approved += answer.unwrap().changes;
+            }
+        }
+        approved
+    }
+
+    /// Cycles, approving everything in between, until nothing waits and nothing was done.
+    pub fn settle(&self) {
+        for _ in 0..8 {
+            let writes: usize = self.apps.iter().map(|(_, desk)| desk.writes().len()).sum();
+            let report = self.cycle();
+            let after: usize = self.apps.iter().map(|(_, desk)| desk.writes().len()).sum();
+            if self.approve_all() == 0 && writes == after && report.ending.code() == 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// A mapping of four fields: `notes` is seeded.
+pub fn mapping(external_id: ExternalIdRule) -> Mapping {
+    let sources = [
+        (Field::Name, "{{ displayName }}"),
+        (Field::Email, "{{ mail }}"),
+        (Field::Phone, "{{ telephoneNumber }}"),
+        (Field::Notes, "{{ description }}"),
+    ];
+    let sources = sources.into_iter().map(|(field, source)| (field, source.to_owned())).collect();
+    Mapping::compile(sources, BTreeMap::from([(Field::Notes, FieldMode::Seed)]), external_id).unwrap()
+}
+
+/// Rules without assignments: nothing is adopted, everything is on.
+pub fn rules(app: &str, assignments: Vec<Assignment>) -> AppRules {
+    AppRules {
+        app: AppName::new(app).unwrap(),
+        mapping: mapping(ExternalIdRule::Own),
+        assignments,
+        adoption: Adoption::default(),
+        agent_email_domains: None,
+        switches: Switches { create: Switch::On, update: Switch::On, deprovision: Switch::On, reactivate: Switch::On },
+        removals: BTreeMap::new(),
+        welcome: Welcome::Silent,
+        protected: BTreeSet::new(),
+        admins_min: 1,
+    }
+}
+
+/// An assignment of a group, by name, to a plain role and Zendesk groups.
+pub fn gives(directory: &str, group: &str, role: Option<Role>, groups: &[&str]) -> Assignment {
+    Assignment {
+        directory: DirectoryName::new(directory).unwrap(),
+        group: GroupRef::parse(group).unwrap(),
+        text: group.to_owned(),
+        role: role.map(RoleGrant::Plain),
+        groups: groups.iter().map(|name| (*name).to_owned()).collect(),
+        default_group: None,
+        tags: BTreeSet::new(),
+        empty: EmptyGroup::Holds,
+    }
+}
+
+/// A person of the directory `corp`.
+pub fn corp(entry: EntryId) -> PersonId {
+    PersonId { directory: DirectoryName::new("corp").unwrap(), entry }
+}

@@ -103,5 +103,6 @@ async fn a_slow_listener_holds_the_read_back_and_loses_nobody() {
     let (end, ahead) = tokio::join!(directory.read(order(&[USERS]), sender), listen);
     end.unwrap_or_else(|fault| panic!("{fault}"));
     assert_eq!(heard, 700);
-    assert!(ahead.len() == 7, "{ahead:?}");
+    // What the adapter reads ahead is a few pages, whatever the size of the directory.
+    assert!(ahead.len() == 7 && ahead.iter().all(|entries| *entries <= 300), "{ahead:?}");
 }

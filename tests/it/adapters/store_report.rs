@@ -16,10 +16,12 @@ use zendesk_dirsync::engine::ports::{
     AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Report, ReportFault, Settlement, Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
+use zendesk_dirsync::report::verify::verify;
+use zendesk_dirsync::report::{Filter, search};
 use zendesk_dirsync::store::{Condition, SledLedger};
 
 use crate::support::memory::{Desk, MemoryClock, MemoryDirectory, MemoryZendesk};
-use crate::support::rig::{AnyDirectory, Rig, journal, no_limits};
+use crate::support::rig::{AnyDirectory, Rig, journal, no_limits, report_settings};
 use crate::support::rig_desk::{in_memory, memory_desk};
 use crate::support::rig_small::{AGENTS, USERS, directory, person, rules, seed};
 
@@ -214,20 +216,21 @@ async fn take_up(moment: Moment, company: &MemoryDirectory, changed: bool) {
     let agents: BTreeSet<u64> = desk.users.values().filter(|user| user.live).map(|user| user.id).collect();
     assert_eq!(agents.len(), wanted(changed).len() + 3, "{what}: nobody else has an account");
     drop(rig);
-    // Every account that was made is told, and the report is whole.
-    let text = std::fs::read_to_string(moment.disk.path().join("report.log")).expect("a report");
-    for line in text.lines() {
-        serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|why| panic!("{what}: {why}: {line}"));
-    }
-    let told = |action: &str, user: &str| {
-        text.lines().any(|line| {
-            let record: serde_json::Value = serde_json::from_str(line).expect("JSON");
-            record["action"] == action && record["user"] == user && record["result"] != "skipped"
-        })
-    };
+    // Every account that was made is told, and the report is whole, over all its files.
+    let file = report_settings(moment.disk.path()).file;
+    let verified = verify(&file).unwrap_or_else(|fault| panic!("{what}: {fault}"));
+    assert!(verified.is_sound(), "{what}: {verified:#?}");
     for number in wanted(false).keys() {
-        let mail = crate::support::rig_small::mail(*number);
-        assert!(told("provision", &mail), "{what}: nobody was told of {mail}");
+        let filter = Filter {
+            user: Some(person(*number).id.to_string()),
+            action: Some("provision".into()),
+            ..Filter::default()
+        };
+        let found: Vec<_> = search(&file, &filter)
+            .unwrap_or_else(|fault| panic!("{what}: {fault}"))
+            .map(|found| found.unwrap_or_else(|fault| panic!("{what}: {fault}")).record)
+            .collect();
+        assert!(found.iter().any(|record| record.result == "done"), "{what}: nobody was told of {number}: {found:#?}");
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use zendesk_dirsync::domain::id::EntryId;
 use zendesk_dirsync::engine::Ending;
+use zendesk_dirsync::engine::ports::Ledger as _;
 use zendesk_dirsync::engine::view::{ChangeView, PlanView};
 
 use crate::support::memory::MemoryClock;
@@ -28,8 +29,11 @@ const OTHERWISE: &[(&str, Option<&str>, &str)] = &[
 
 /// Fewer people where every step is carried out over the wire.
 const BULK_CARRIED_OUT: usize = 40;
-/// A person's absence counts once a second complete read has shown it.
-const CYCLES_MAX: usize = 2;
+/// A person's absence counts once a second complete read has shown it; a hold takes another cycle.
+const CYCLES_MAX: usize = 3;
+/// The only hold that the scenario comes to: a nested group was taken out, which looks just like one that may not be read
+/// any more.
+const HELD: &str = "group_unreached";
 
 /// A plan as the scenario sees it: who, what, and the words that must agree.
 fn told(view: &PlanView, ids: &BTreeMap<EntryId, String>) -> BTreeSet<Expected> {
@@ -193,7 +197,8 @@ async fn live_through(place: Place, scenario: &Scenario) -> Option<Told> {
         for turn in 0..CYCLES_MAX {
             let plan = rig.plan().await;
             assert!(plan.faults.is_empty() && plan.notices.is_empty(), "{place:?}, {key}: {plan:#?}");
-            assert!(plan.changes.iter().all(|change| change.held.is_none()), "{place:?}, {key}: {plan:#?}");
+            let held = plan.changes.iter().filter_map(|change| change.held.as_ref());
+            assert!(held.into_iter().all(|held| held.limit == HELD), "{place:?}, {key}: {plan:#?}");
             if turn > 0 && plan.changes.is_empty() && plan.waiting.is_empty() {
                 break;
             }
@@ -202,9 +207,16 @@ async fn live_through(place: Place, scenario: &Scenario) -> Option<Told> {
             let accounts = zendesk.state().users.into_iter().map(|user| (user.id, user.name)).collect();
             told_all.plans.push((format!("{key} {turn}"), anonymous(&plan, &host.ids, &accounts)));
             let report = rig.cycle().await;
-            assert!(matches!(report.ending, Ending::Done | Ending::Failed), "{place:?}, {key}: {report:#?}");
+            assert!(
+                matches!(report.ending, Ending::Done | Ending::Failed | Ending::Held),
+                "{place:?}, {key}: {report:#?}"
+            );
             let counts = report.summary.apps.values().next().expect("one app");
-            assert_eq!((counts.failed, counts.held), (0, 0), "{place:?}, {key}: {report:#?}");
+            assert_eq!(counts.failed, 0, "{place:?}, {key}: {report:#?}");
+            for hold in rig.engine.ledger.holds().expect("the store") {
+                let approved = rig.engine.approve(&hold.id.to_string(), None, None, "test").expect("the store");
+                approved.unwrap_or_else(|fault| panic!("{place:?}, {key}: {fault}"));
+            }
         }
         let begun = now_in_trouble.difference(&in_trouble).map(|(person, action)| Expected {
             person: person.clone(),

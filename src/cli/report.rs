@@ -14,7 +14,7 @@ use super::join::Joined;
 use super::time::{self, Edge};
 use crate::domain::id::AppName;
 use crate::engine::ports::Clock as _;
-use crate::report::follow::{Follower, From, follow};
+use crate::report::follow::{Begin, Follower, follow};
 use crate::report::query::{Filter, QueryFault, search};
 use crate::report::record::ReportRecord;
 use crate::report::render::{CsvReport, line, table};
@@ -155,7 +155,7 @@ async fn show_on(file: &Path, filter: &Filter, format: ReportFormat) -> Result<E
     if format == ReportFormat::Csv {
         return Err(Failure::new(Exit::Usage, "CSV has a beginning and an end", "follow as a table or as json"));
     }
-    let mut follower = Follower::begin(file, filter, From::End).map_err(|fault| unreadable(&fault))?;
+    let mut follower = Follower::begin(file, filter, Begin::End).map_err(|fault| unreadable(&fault))?;
     if std::io::stderr().is_terminal() {
         anstream::eprintln!("following {}; ctrl-c ends it", file.display());
     }

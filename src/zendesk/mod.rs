@@ -46,6 +46,8 @@ pub struct ZendeskClient {
     app: AppName,
     caller: Caller,
     me: Option<AccountId>,
+    /// Mails of accounts that are never written.
+    protected: BTreeSet<Email>,
 }
 
 impl ZendeskClient {
@@ -66,14 +68,7 @@ impl ZendeskClient {
         let auth = Auth::new(settings.auth.clone(), secret, oauth2::TokenUrl::from_url(token_url));
         let pace = Pace::new(settings.rate_share_percent);
         let caller = Caller::new(settings.name.clone(), http, base, auth, clock, pace);
-        Ok(Self { app: settings.name.clone(), caller, me: None })
-    }
-
-    /// Adds accounts that are never written, by whatever route. Our own and the owner's are added by themselves.
-    pub fn protect(&mut self, ids: BTreeSet<AccountId>) {
-        for id in ids {
-            self.caller.gate.protect(id, LISTED);
-        }
+        Ok(Self { app: settings.name.clone(), caller, me: None, protected: settings.rules.protected.clone() })
     }
 
     /// Sets the pause between two updates of users: one second at Zendesk (API reference, Rate limits); a sandbox
@@ -101,7 +96,12 @@ impl Helpdesk for ZendeskClient {
 
     async fn catalog(&mut self) -> Result<Catalog, CallFault> {
         let me = self.ask_who_am_i().await?;
-        let catalog = catalog::read(&mut self.caller, &me).await?;
+        let mut catalog = catalog::read(&mut self.caller, &me).await?;
+        for email in &self.protected {
+            for account in users::by_email(&mut self.caller, email).await? {
+                catalog.untouchable.entry(account.id).or_insert(LISTED);
+            }
+        }
         for (id, what) in &catalog.untouchable {
             self.caller.gate.protect(*id, what);
         }

@@ -82,6 +82,7 @@ pub(super) fn read_trace(bytes: &[u8]) -> Result<(Standing, Option<Digest>), Mal
 const fn standing_byte(standing: Standing) -> u8 {
     match standing {
         Standing::Active => b'a',
+        Standing::Ending => b'e',
         Standing::SuspendedByUs => b's',
         Standing::SuspendedByOthers => b'o',
         Standing::Downgraded => b'd',
@@ -91,6 +92,7 @@ const fn standing_byte(standing: Standing) -> u8 {
 fn standing(byte: u8) -> Result<Standing, Malformed> {
     match byte {
         b'a' => Ok(Standing::Active),
+        b'e' => Ok(Standing::Ending),
         b's' => Ok(Standing::SuspendedByUs),
         b'o' => Ok(Standing::SuspendedByOthers),
         b'd' => Ok(Standing::Downgraded),

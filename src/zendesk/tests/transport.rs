@@ -10,7 +10,7 @@ use super::server::{Reply, Server, empty, json, with};
 use super::{Rig, always, once, read, send, user, write};
 use crate::domain::assignment::Role;
 use crate::domain::change::{Patch, Step};
-use crate::domain::id::AccountId;
+use crate::domain::id::{AccountId, Email};
 use crate::engine::ports::{CallFault, Helpdesk as _};
 use crate::zendesk::call::Call;
 use crate::zendesk::http::BODY_BYTES_MAX;
@@ -283,16 +283,22 @@ async fn protected_accounts_are_not_written_once_they_are_known() {
         "/api/v2/groups" => json(200, &json!({"groups": [], "meta": {"has_more": false}})),
         "/api/v2/users" => json(200, &json!({"users": [], "meta": {"has_more": false}})),
         "/api/v2/custom_roles" => json(403, &json!({"error": "Forbidden"})),
+        "/api/v2/users/search" => json(200, &json!({"users": [{"id": 3}]})),
+        "/api/v2/users/3" => json(200, &json!({"user": user(3, Role::EndUser)})),
+        "/api/v2/users/3/identities" => json(
+            200,
+            &json!({"identities": [{"id": 30, "type": "email", "value": "listed@example.org", "primary": true}]}),
+        ),
         _ => json(200, &json!({"user": user(4, Role::Agent)})),
     })
     .await;
     let mut rig = Rig::plain(&server);
+    rig.client.protected = BTreeSet::from([Email::parse("listed@example.org").unwrap()]);
     let rename = Step::Write(Patch { name: Some("Kim".into()), ..Patch::default() });
     let refused = |fault: CallFault| matches!(fault, CallFault::Refused { kind: "protected", .. });
     assert!(refused(rig.client.carry_out(Some(AccountId(1)), &rename).await.unwrap_err()));
     assert_eq!(server.lines(), ["GET /api/v2/users/me"], "before the first write it is asked who we are");
     rig.client.catalog().await.unwrap();
-    rig.client.protect(BTreeSet::from([AccountId(3)]));
     let steps = [rename.clone(), Step::EndSessions, Step::Downgrade, Step::Join(crate::domain::id::GroupId(5))];
     for id in [1, 2, 3] {
         for step in &steps {

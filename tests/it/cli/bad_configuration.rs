@@ -87,7 +87,8 @@ fn a_file_that_is_no_toml_is_refused() {
           = help: texts stand in quotes, lists in [ ], one key = value a line; nothing else was checked yet
 
         DIR/config.toml: 1 fault
-    "#]].assert_eq(&rig.neat(&rig.once().expect(3).stderr));
+    "#]]
+    .assert_eq(&rig.neat(&rig.once().expect(3).stderr));
 }
 
 #[test]
@@ -97,7 +98,8 @@ fn a_missing_file_is_named() {
     expect![[r#"
         error: DIR/config.toml can't be read: No such file or directory (os error 2)
         help: name the file with --config; config.example.toml is one to begin with
-    "#]].assert_eq(&rig.neat(&rig.once().expect(3).stderr));
+    "#]]
+    .assert_eq(&rig.neat(&rig.once().expect(3).stderr));
 }
 
 #[test]
@@ -107,7 +109,8 @@ fn a_configuration_that_anybody_may_write_is_refused() {
     expect![[r#"
         error: DIR/config.toml can be written by anybody
         help: run chmod o-w DIR/config.toml
-    "#]].assert_eq(&rig.neat(&rig.once().expect(3).stderr));
+    "#]]
+    .assert_eq(&rig.neat(&rig.once().expect(3).stderr));
 }
 
 #[test]
@@ -127,7 +130,8 @@ fn a_missing_secret_says_where_it_should_be() {
     std::fs::remove_file(rig.path("ldap.secret")).unwrap();
     expect![[r#"
         error: DIR/ldap.secret doesn't exist: write the secret into it, then run chmod 600 DIR/ldap.secret
-    "#]].assert_eq(&rig.neat(&rig.once().expect(3).stderr));
+    "#]]
+    .assert_eq(&rig.neat(&rig.once().expect(3).stderr));
 }
 
 #[test]

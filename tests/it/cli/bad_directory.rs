@@ -178,7 +178,8 @@ fn a_missing_group_holds_and_the_others_are_served() {
           done     provision gail@example.org (assigned)
         support: held: the assigned group cn=nobody,ou=groups,dc=example,dc=org can't be found
         cycle CYCLE ended: support: 2 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 6 accounts
-    "#]].assert_eq(&rig.neat(&cycle.stderr));
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
     expect!["held held -"].assert_eq(&rig.last_told("hold"));
     rig.assert_served(&["alice", "gail"]);
     assert!(rig.account(&mail("bob")).unwrap().suspended);

@@ -38,7 +38,8 @@ fn a_person_without_a_mail_is_told_once_and_stays_as_they_are() {
         cycle CYCLE ended: support: 1 done, 0 failed, 0 held, 1 rejected, 0 in conflict, of 7 accounts
         skipped rejected -
         email: no mail address
-    "#]].assert_eq(&assert_told_once(&rig, "rejected"));
+    "#]]
+    .assert_eq(&assert_told_once(&rig, "rejected"));
     rig.assert_served(&["alice"]);
     rig.change(&set(&dn("alice"), "mail", &[&mail("alice")]));
     rig.once().expect(0);
@@ -79,7 +80,8 @@ fn a_mail_that_a_strangers_account_holds_is_a_conflict() {
         cycle CYCLE ended: support: 1 done, 0 failed, 0 held, 0 rejected, 1 in conflict, of 7 accounts
         skipped conflict casey@customer.test
         an end user with this mail existed before, and `adopt` doesn't list its kind
-    "#]].assert_eq(&assert_told_once(&rig, "conflict"));
+    "#]]
+    .assert_eq(&assert_told_once(&rig, "conflict"));
     assert_eq!(rig.desk().state().user_by_id(STRANGER).cloned(), before);
 }
 
@@ -93,7 +95,8 @@ fn a_new_mail_that_a_stranger_holds_is_a_conflict_and_changes_nothing() {
         cycle CYCLE ended: support: 1 done, 0 failed, 0 held, 0 rejected, 1 in conflict, of 7 accounts
         skipped conflict casey@customer.test
         account 103 holds the wanted address casey@customer.test
-    "#]].assert_eq(&assert_told_once(&rig, "conflict"));
+    "#]]
+    .assert_eq(&assert_told_once(&rig, "conflict"));
     rig.assert_served(&["alice"]);
 }
 
@@ -108,7 +111,8 @@ fn an_admins_account_is_never_adopted() {
         cycle CYCLE ended: support: 1 done, 0 failed, 0 held, 0 rejected, 1 in conflict, of 7 accounts
         skipped conflict adam@example.org
         the account with this mail is an admin's
-    "#]].assert_eq(&assert_told_once(&rig, "conflict"));
+    "#]]
+    .assert_eq(&assert_told_once(&rig, "conflict"));
     assert_eq!(rig.account("adam@example.org"), before);
 }
 
@@ -127,7 +131,8 @@ fn an_unknown_custom_role_is_told_once_and_the_others_are_served() {
         cycle CYCLE ended: support: 6 done, 0 failed, 0 held, 1 rejected, 0 in conflict, of 6 accounts
         skipped rejected frank@example.org
         role: Zendesk has no custom role named "Wizard"
-    "#]].assert_eq(&assert_told_once(&rig, "rejected"));
+    "#]]
+    .assert_eq(&assert_told_once(&rig, "rejected"));
     rig.assert_served(&SUPPORT);
     rig.assert_unserved(&LEADS);
 }
@@ -150,7 +155,8 @@ fn an_unknown_zendesk_group_is_told_once_and_the_others_are_served() {
         cycle CYCLE ended: support: 6 done, 0 failed, 0 held, 1 rejected, 0 in conflict, of 6 accounts
         skipped rejected frank@example.org
         groups: Zendesk has no group named "Nowhere"
-    "#]].assert_eq(&assert_told_once(&rig, "rejected"));
+    "#]]
+    .assert_eq(&assert_told_once(&rig, "rejected"));
     rig.assert_served(&SUPPORT);
     rig.assert_unserved(&LEADS);
 }

@@ -16,7 +16,8 @@ fn a_report_that_cant_be_written_lets_nothing_be_done() {
     expect![[r#"
         error: the report can't be written: DIR/report.log: Is a directory (os error 21)
           hint: see that DIR/report.log can be written and its disk has space
-    "#]].assert_eq(&rig.neat(&cycle.stderr));
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
     assert_eq!(rig.writes_since(0), []);
 }
 
@@ -30,7 +31,8 @@ fn a_report_that_goes_away_stops_a_daemons_cycle_before_it_writes() {
     expect![[r#"
         error: the report can't be written: DIR/report.log: Is a directory (os error 21)
           hint: free space for the report or correct its permissions; nothing is done that can't be told
-    "#]].assert_eq(&rig.neat(&cycle.stderr));
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
     assert_eq!(rig.writes_since(0), []);
     std::fs::remove_dir(rig.path("report.log")).unwrap();
     rig.once().expect(0);
@@ -54,7 +56,8 @@ fn a_store_that_another_process_uses_is_busy() {
     expect![[r#"
         error: DIR/state: the store is in use by another process
           hint: another zendesk-dirsync uses DIR/state and doesn't answer on its control socket; end it, or wait
-    "#]].assert_eq(&rig.neat(&second.stderr));
+    "#]]
+    .assert_eq(&rig.neat(&second.stderr));
     first.finish().expect(0);
     rig.assert_served(&SUPPORT);
 }
@@ -67,7 +70,8 @@ fn a_second_daemon_doesnt_start() {
     expect![[r#"
         error: DIR/state: the store is in use by another process
           hint: another zendesk-dirsync uses DIR/state and doesn't answer on its control socket; end it, or wait
-    "#]].assert_eq(&rig.neat(&second.stderr));
+    "#]]
+    .assert_eq(&rig.neat(&second.stderr));
     rig.run(&["status"]).expect(0);
     drop(first);
 }

@@ -16,7 +16,8 @@ fn the_first_cycle_waits_and_the_one_after_the_approval_serves_everybody() {
         corp: read in full, 33 entries, 3 groups
         support: 6 changes wait: the first cycle of this app waits for a look (zendesk-dirsync holds show DIGEST)
         cycle CYCLE ended: support: 0 done, 0 failed, 6 held, 0 rejected, 0 in conflict, of 0 accounts
-    "#]].assert_eq(&rig.neat(&first.stderr));
+    "#]]
+    .assert_eq(&rig.neat(&first.stderr));
     assert_eq!(rig.writes_since(0), []);
 
     rig.approve_everything();
@@ -30,7 +31,8 @@ fn the_first_cycle_waits_and_the_one_after_the_approval_serves_everybody() {
           done     provision erin@example.org (assigned)
           done     provision frank@example.org (assigned)
         cycle CYCLE ended: support: 6 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 6 accounts
-    "#]].assert_eq(&rig.neat(&second.stderr));
+    "#]]
+    .assert_eq(&rig.neat(&second.stderr));
     rig.assert_served(&SUPPORT);
     rig.assert_served(&LEADS);
     let lead = rig.account(&mail("frank")).unwrap();
@@ -48,7 +50,8 @@ fn a_cycle_with_nothing_to_do_asks_zendesk_nothing() {
     expect![[r#"
         corp: read in full, 35 entries, 3 groups
         cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 6 accounts
-    "#]].assert_eq(&rig.neat(&again.stderr));
+    "#]]
+    .assert_eq(&rig.neat(&again.stderr));
 }
 
 #[test]
@@ -72,7 +75,8 @@ fn each_kind_of_change_arrives_and_nothing_else_is_written() {
           done     update chef@example.org (changed)
           done     provision gail@example.org (assigned)
         cycle CYCLE ended: support: 5 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 5 accounts
-    "#]].assert_eq(&rig.neat(&cycle.stderr));
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
 
     rig.assert_served(&["gail", "alice", "erin", "frank"]);
     for gone in ["bob", "dave"] {

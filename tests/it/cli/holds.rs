@@ -20,7 +20,8 @@ fn what_waits_is_listed_and_shown() {
     expect![[r#"
         DIGEST  support  6 changes  waiting  since TIME
             the first cycle of this app waits for a look
-    "#]].assert_eq(&rig.neat(&rig.run(&["holds"]).expect(0).stdout));
+    "#]]
+    .assert_eq(&rig.neat(&rig.run(&["holds"]).expect(0).stdout));
     expect![[r#"
         DIGEST  support  6 changes  waiting  since TIME
             the first cycle of this app waits for a look
@@ -74,7 +75,8 @@ fn what_waits_is_listed_and_shown() {
             groups: (none) → Escalations, Support
 
         To let these 6 go on: zendesk-dirsync holds approve DIGEST --count 6
-    "#]].assert_eq(&rig.neat(&rig.run(&["holds", "show", &id]).expect(0).stdout));
+    "#]]
+    .assert_eq(&rig.neat(&rig.run(&["holds", "show", &id]).expect(0).stdout));
     assert_eq!(rig.run(&["holds", "list"]).expect(0).stdout, rig.run(&["holds"]).expect(0).stdout);
     let shown = rig.run(&["holds", "show", &id, "--format", "json"]).expect(0).stdout;
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
@@ -89,24 +91,28 @@ fn off_a_terminal_an_approval_needs_the_count_that_was_shown() {
     expect![[r#"
         error: without a terminal to ask on, the number of changes must be given
           hint: after `holds show DIGEST`: --count N
-    "#]].assert_eq(&rig.neat(&without.all()));
+    "#]]
+    .assert_eq(&rig.neat(&without.all()));
     let wrong = rig.run(&["holds", "approve", &id, "--count", "5"]).expect(2);
     expect![[r#"
         error: 5 was given, but 6 changes wait: look at `holds show DIGEST` again
           hint: `zendesk-dirsync holds list` shows what waits
-    "#]].assert_eq(&rig.neat(&wrong.all()));
+    "#]]
+    .assert_eq(&rig.neat(&wrong.all()));
     let unknown = rig.run(&["holds", "approve", "ffffffff", "--count", "6"]).expect(2);
     expect![[r#"
         error: no hold has the id ffffffff; it may have been replaced because what waits has changed: see `holds list`
           hint: `zendesk-dirsync holds list` shows what waits
-    "#]].assert_eq(&unknown.all());
+    "#]]
+    .assert_eq(&unknown.all());
     rig.once().expect(4);
     assert_eq!(rig.writes_since(0), []);
 
     let approved = rig.run(&["holds", "approve", &id, "--count", "6"]).expect(0);
     expect![[r#"
         hold DIGEST: 6 changes go on in the next cycle (`zendesk-dirsync --once` runs one now).
-    "#]].assert_eq(&rig.neat(&approved.all()));
+    "#]]
+    .assert_eq(&rig.neat(&approved.all()));
     let told = rig.told("approve");
     assert_eq!((told.len(), told[0]["actor"].as_str()), (1, Some(me().as_str())));
     rig.once().expect(0);
@@ -121,7 +127,8 @@ fn an_approval_works_once() {
     rig.run(&["holds", "approve", &id, "--count", "6"]).expect(2);
     expect![[r#"
         Nothing waits.
-    "#]].assert_eq(&rig.run(&["holds"]).expect(0).stdout);
+    "#]]
+    .assert_eq(&rig.run(&["holds"]).expect(0).stdout);
 }
 
 #[test]
@@ -140,7 +147,8 @@ fn a_rejected_hold_stays_undone_and_no_longer_counts_as_waiting() {
     let rejected = rig.run(&["holds", "reject", &id]).expect(0);
     expect![[r#"
         hold DIGEST: 6 changes rejected; they stay undone.
-    "#]].assert_eq(&rig.neat(&rejected.all()));
+    "#]]
+    .assert_eq(&rig.neat(&rejected.all()));
     rig.once().expect(0);
     assert_eq!(rig.writes_since(0), []);
     assert_eq!(rig.told("reject").len(), 1);
@@ -148,7 +156,8 @@ fn a_rejected_hold_stays_undone_and_no_longer_counts_as_waiting() {
         DIGEST  support  6 changes  rejected  since TIME
             the first cycle of this app waits for a look
             ACTOR decided against it
-    "#]].assert_eq(&rig.neat(&rig.run(&["holds"]).expect(0).stdout));
+    "#]]
+    .assert_eq(&rig.neat(&rig.run(&["holds"]).expect(0).stdout));
 }
 
 #[test]

@@ -65,7 +65,8 @@ fn a_plan_is_readable_at_eighty_columns() {
             hint: list its kind in `adopt`, or free the mail at Zendesk
 
         Plan DIGEST: 2 deprovision of 6 accounts, 1 provision of 6 accounts, 2 update of 6 accounts
-    "#]].assert_eq(&rig.neat(&shown.stdout));
+    "#]]
+    .assert_eq(&rig.neat(&shown.stdout));
 }
 
 #[test]
@@ -99,7 +100,8 @@ fn a_script_can_ask_whether_there_is_something_to_do() {
     let empty = rig.run(&["plan", "--exit-code"]).expect(0);
     expect![[r#"
         Nothing to do.
-    "#]].assert_eq(&empty.stdout);
+    "#]]
+    .assert_eq(&empty.stdout);
 }
 
 #[test]
@@ -150,11 +152,13 @@ fn the_json_is_plan_format_1() {
         deprovision dave@example.org disabled
         update alice@example.org changed
         update chef@example.org changed
-        provision gail@example.org assigned"#]].assert_eq(&kinds.join("\n"));
+        provision gail@example.org assigned"#]]
+    .assert_eq(&kinds.join("\n"));
     assert!(keys(&plan["rejected"][0]).contains("why"));
     assert_eq!(plan["rejected"].as_array().unwrap().len(), 1);
     assert_eq!(plan["conflicts"][0]["user"], STRANGER_MAIL);
-    expect![[r#"{"deprovision":{"n":2,"of":6},"provision":{"n":1,"of":6},"update":{"n":2,"of":6}}"#]].assert_eq(&plan["counts"].to_string());
+    expect![[r#"{"deprovision":{"n":2,"of":6},"provision":{"n":1,"of":6},"update":{"n":2,"of":6}}"#]]
+        .assert_eq(&plan["counts"].to_string());
 }
 
 #[test]
@@ -167,5 +171,6 @@ fn a_plan_can_be_narrowed_to_a_person_and_an_app() {
     expect![[r#"
         error: no app is named "sales"; the configuration has support
           hint: use one of these names
-    "#]].assert_eq(&unknown.all());
+    "#]]
+    .assert_eq(&unknown.all());
 }

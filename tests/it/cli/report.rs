@@ -121,7 +121,8 @@ fn verifying_a_report_that_nobody_touched_succeeds() {
     let rig = lived_in();
     expect![[r#"
         11 records, 0 faults; the chain begins with the first record
-    "#]].assert_eq(&rig.neat(&rig.run(&["report", "verify"]).expect(0).all()));
+    "#]]
+    .assert_eq(&rig.neat(&rig.run(&["report", "verify"]).expect(0).all()));
 }
 
 #[test]

@@ -53,7 +53,8 @@ fn the_status_is_told_while_a_cycle_runs() {
         last complete  no complete read yet
         accounts       support: 0 managed and active
         waiting        0 changes for a person
-    "#]].assert_eq(&rig.neat(&without_next(&status.stdout)));
+    "#]]
+    .assert_eq(&rig.neat(&without_next(&status.stdout)));
     cycle.finish().expect(0);
     let status = rig.run(&["status"]).expect(0);
     assert!(status.stdout.starts_with("daemon         idle\n"), "{}", status.stdout);

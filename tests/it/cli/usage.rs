@@ -22,7 +22,8 @@ fn an_unknown_option_is_wrong_use() {
         Usage: zendesk-dirsync --once
 
         For more information, try '--help'.
-    "#]].assert_eq(&answer.stderr);
+    "#]]
+    .assert_eq(&answer.stderr);
 }
 
 #[test]
@@ -30,7 +31,8 @@ fn options_of_a_cycle_dont_go_with_a_subcommand() {
     expect![[r#"
         error: these options don't go with a subcommand
           hint: --once, --dry-run and --user without a subcommand run or show a cycle; subcommands have their own
-    "#]].assert_eq(&bare(&["--once", "status"]).expect(2).all());
+    "#]]
+    .assert_eq(&bare(&["--once", "status"]).expect(2).all());
 }
 
 #[test]
@@ -39,7 +41,8 @@ fn a_user_without_a_cycle_is_wrong_use() {
     expect![[r#"
         error: --user needs --once or --dry-run
           hint: the daemon serves everybody
-    "#]].assert_eq(&rig.run(&["--user", "alice@example.org"]).expect(2).all());
+    "#]]
+    .assert_eq(&rig.run(&["--user", "alice@example.org"]).expect(2).all());
 }
 
 #[test]

@@ -141,7 +141,7 @@ pub enum HoldsSub {
     Approve {
         /// The hold's id, or its beginning.
         id: String,
-        /// Only this person's part, by mail.
+        /// Only this person's part, by mail, name or immutable id.
         #[arg(long, value_name = "USER")]
         user: Option<String>,
         /// How many changes were shown; needed when no terminal is there to ask.

@@ -75,12 +75,15 @@ pub async fn once(joined: &Joined, user: Option<String>) -> Result<Exit, Failure
 /// What kept it from being made.
 pub async fn plan(joined: &Joined, args: PlanArgs) -> Result<Exit, Failure> {
     let mut ui = if args.format == Format::Json { Ui::quiet() } else { Ui::default() };
-    let command = Command::Plan { app: args.app, user: args.user };
+    let command = Command::Plan { app: args.app, user: args.user.clone() };
     let (code, plan) = match ask(joined, command, &mut ui).await? {
         Reply::Plan { code, plan } => (code, plan),
         other => return unexpected(other),
     };
     print(args.format, &*plan, show::plan)?;
+    if let Some(user) = args.user.filter(|_| plan.is_empty() && args.format == Format::Text) {
+        anstream::eprintln!("nothing is to be done for {user:?}; people are named by mail, name or immutable id");
+    }
     // What only waits is still something to do.
     let finds_work = args.exit_code && !plan.changes.is_empty();
     Ok(match code {

@@ -171,7 +171,7 @@ fn store_failure(fault: &LedgerFault, settings: &Settings) -> Failure {
     let dir = settings.state_dir.display();
     let hint = match fault {
         LedgerFault::Busy => {
-            format!("another zendesk-dirsync uses {dir} and doesn't answer on its control socket; end it, or wait")
+            format!("a zendesk-dirsync is at work in {dir}: the daemon (see `status`), or a command that will end soon")
         }
         LedgerFault::Io(_) => format!("see that {dir} belongs to the user that runs this, and that its disk has space"),
         LedgerFault::Damaged(_) | LedgerFault::Foreign { .. } => {

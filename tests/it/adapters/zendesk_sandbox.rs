@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sandbox::zendesk::{Account, Options, Running, UserState};
 use zendesk_dirsync::domain::account::{Existence, Suspended};
 use zendesk_dirsync::domain::assignment::Role;
-use zendesk_dirsync::domain::change::{NewAccount, OldEmail, Patch, SignIn, Step, Welcome};
+use zendesk_dirsync::domain::change::{NewAccount, OldEmail, Patch, SignIn, Step, Suspension, Welcome};
 use zendesk_dirsync::domain::id::{AccountId, CustomRoleId, Email, ExternalId, GroupId};
 use zendesk_dirsync::domain::mapping::Field;
 use zendesk_dirsync::engine::Ending;
@@ -132,7 +132,7 @@ async fn every_step_does_what_it_says_and_once_is_as_good_as_twice() {
         }),
         (patch(|patch| patch.sign_in = Some(SignIn::Suspend)), |user| user.suspended),
         (Step::EndSessions, |user| user.sessions == 0),
-        (Step::Downgrade, |user| {
+        (Step::Downgrade(Suspension::Ours), |user| {
             user.role == sandbox::zendesk::Role::EndUser && user.groups.is_empty() && user.suspended
         }),
         (patch(|patch| patch.sign_in = Some(SignIn::Lift)), |user| !user.suspended),
@@ -157,7 +157,7 @@ async fn a_suspended_agent_is_downgraded_whether_zendesk_takes_it_or_not() {
         let id = client.carry_out(None, &Step::Create(new_agent())).await.expect("an account").account;
         let suspend = Step::Write(Patch { sign_in: Some(SignIn::Suspend), ..Patch::default() });
         client.carry_out(Some(id), &suspend).await.expect("a suspension");
-        client.carry_out(Some(id), &Step::Downgrade).await.unwrap_or_else(|fault| panic!("{takes}: {fault}"));
+        client.carry_out(Some(id), &Step::Downgrade(Suspension::Ours)).await.unwrap_or_else(|fault| panic!("{takes}: {fault}"));
         let user = user(&running, id);
         assert_eq!((user.role, user.suspended), (sandbox::zendesk::Role::EndUser, true), "takes: {takes}");
     }
@@ -172,7 +172,7 @@ async fn a_step_on_an_account_that_is_gone_is_not_found() {
         Step::EndSessions,
         Step::Join(GroupId(SUPPORT)),
         Step::AddTags(BTreeSet::from(["x".to_owned()])),
-        Step::Downgrade,
+        Step::Downgrade(Suspension::Ours),
     ] {
         let fault = client.carry_out(gone, &step).await.expect_err("nobody is there");
         assert!(matches!(fault, CallFault::NotFound(_) | CallFault::Refused { .. }), "{step:?}: {fault}");
@@ -214,7 +214,7 @@ async fn the_owner_is_never_written_whether_zendesk_names_it_or_not() {
         for step in [
             Step::Write(Patch { sign_in: Some(SignIn::Suspend), ..Patch::default() }),
             Step::Write(Patch { role: Some((Role::EndUser, None)), ..Patch::default() }),
-            Step::Downgrade,
+            Step::Downgrade(Suspension::Ours),
         ] {
             for id in [AccountId(OWNER), me] {
                 let done = client.carry_out(Some(id), &step).await;
@@ -228,8 +228,13 @@ async fn the_owner_is_never_written_whether_zendesk_names_it_or_not() {
 
 #[tokio::test]
 async fn protected_accounts_are_never_written_by_whatever_route() {
-    let (running, mut client) = sandbox(|_| {}).await;
-    client.protect(BTreeSet::from([AccountId(STRANGER)]));
+    let running = start(unlimited(seed(50))).await;
+    let listed = running.state().user_by_id(STRANGER).and_then(|user| user.email.clone()).expect("a mail");
+    let mut rules = rules();
+    rules.protected = BTreeSet::from([email(&listed)]);
+    let mut client = client(&app_settings(&running.url(), rules), &MemoryClock::at(NOW));
+    let catalog = client.catalog().await.expect("a catalog");
+    assert!(catalog.untouchable.contains_key(&AccountId(STRANGER)));
     let before = kept(&running.state());
     let steps = [
         Step::Write(Patch { name: Some("x".into()), ..Patch::default() }),
@@ -240,7 +245,7 @@ async fn protected_accounts_are_never_written_by_whatever_route() {
         Step::MakeDefault(GroupId(SUPPORT)),
         Step::AddTags(BTreeSet::from(["x".to_owned()])),
         Step::RemoveTags(BTreeSet::from(["x".to_owned()])),
-        Step::Downgrade,
+        Step::Downgrade(Suspension::Ours),
     ];
     for step in &steps {
         let done = client.carry_out(Some(AccountId(STRANGER)), step).await;

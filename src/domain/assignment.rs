@@ -178,3 +178,70 @@ pub fn grants(assignments: &[Assignment], holding: &BTreeSet<usize>) -> Grants {
     let default_group = default_group.filter(|name| groups.contains(name));
     Grants { role, default_group, groups, tags: held().flat_map(|one| one.tags.iter().cloned()).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(role: Option<Role>, groups: &[&str], default_group: Option<&str>) -> Assignment {
+        Assignment {
+            directory: DirectoryName::new("corp").unwrap(),
+            group: GroupRef::Name("g".into()),
+            text: "g".into(),
+            role: role.map(RoleGrant::Plain),
+            groups: groups.iter().map(|name| (*name).to_owned()).collect(),
+            default_group: default_group.map(str::to_owned),
+            tags: groups.iter().map(|name| name.to_lowercase()).collect(),
+            empty: EmptyGroup::Holds,
+        }
+    }
+
+    fn held(all: &[Assignment], at: &[usize]) -> Grants {
+        grants(all, &at.iter().copied().collect())
+    }
+
+    #[test]
+    fn a_group_is_named_by_guid_dn_or_name() {
+        let id = "guid:00112233-4455-6677-8899-aabbccddeeff";
+        assert!(matches!(GroupRef::parse(id), Ok(GroupRef::Id(_))));
+        assert!(matches!(GroupRef::parse("cn=Support,dc=example"), Ok(GroupRef::Dn(_))));
+        assert_eq!(GroupRef::parse("Support"), Ok(GroupRef::Name("Support".into())));
+        for wrong in ["", "  ", "guid:7", "=x"] {
+            assert!(GroupRef::parse(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_assignment_that_sets_a_value_wins_and_sets_are_joined() {
+        let all = [
+            offer(None, &["A"], None),
+            offer(Some(Role::Agent), &["B"], Some("B")),
+            offer(Some(Role::Admin), &["C"], Some("C")),
+        ];
+        let both = held(&all, &[0, 1, 2]);
+        assert_eq!((both.role, both.default_group.as_deref()), (RoleGrant::Plain(Role::Agent), Some("B")));
+        assert_eq!((both.groups.len(), both.tags.len()), (3, 3));
+        assert_eq!(held(&all, &[0, 2]).role, RoleGrant::Plain(Role::Admin));
+    }
+
+    #[test]
+    fn a_default_group_is_joined_too() {
+        assert!(held(&[offer(Some(Role::Agent), &[], Some("B"))], &[0]).groups.contains("B"));
+    }
+
+    #[test]
+    fn a_customer_has_tags_but_no_groups() {
+        let grants = held(&[offer(None, &["A"], Some("B"))], &[0]);
+        assert_eq!((grants.groups.len(), grants.default_group, grants.tags.len()), (0, None, 1));
+    }
+
+    #[test]
+    fn a_role_is_spelled_as_zendesk_spells_it() {
+        for role in [Role::EndUser, Role::Agent, Role::Admin] {
+            assert_eq!(Role::parse(role.as_str()), Some(role));
+        }
+        assert_eq!(Role::parse("owner"), None);
+        assert!(Role::Admin > Role::Agent && Role::Agent > Role::EndUser);
+        assert_eq!(RoleGrant::Custom("Light".into()).role(), Role::Agent);
+    }
+}

@@ -294,3 +294,6 @@ pub fn review(plan: &Plan, bench: &Bench<'_>) -> Review {
     let hold = |(reason, changes)| Hold { app: plan.app.clone(), reason, changes };
     Review { approved: ApprovedPlan { changes }, held: held.into_iter().map(hold).collect() }
 }
+
+#[cfg(test)]
+mod tests;

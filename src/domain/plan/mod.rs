@@ -241,6 +241,7 @@ pub fn plan(proposal: Proposal<'_>) -> Plan {
         }
     }
     order::keep_admins(&mut plan, &context);
+    order::keep_freed(&mut plan, &context);
     order::arrange(&mut plan);
     plan.rejected.sort_by(|a, b| a.person.cmp(&b.person));
     plan.conflicts.sort_by(|a, b| a.person.cmp(&b.person));

@@ -48,6 +48,24 @@ fn needs(change: &Change) -> Option<&Email> {
     })
 }
 
+/// Takes changes out of the plan that need an address which nobody gives up after all: whoever was to free it has a
+/// conflict of their own, or isn't written at all.
+pub(super) fn keep_freed(plan: &mut Plan, context: &Context<'_>) {
+    loop {
+        let freeing: BTreeSet<Email> = plan.changes.iter().filter_map(frees).cloned().collect();
+        let stuck = |change: &Change| {
+            let email = needs(change)?;
+            let holder = context.freed.get(email).filter(|holder| change.account != Some(**holder))?;
+            (!freeing.contains(email)).then(|| ConflictReason::EmailHeld(*holder, email.clone()))
+        };
+        let Some(at) = plan.changes.iter().position(|change| stuck(change).is_some()) else { return };
+        let change = plan.changes.remove(at);
+        if let Some(why) = stuck(&change) {
+            plan.conflicts.push(Conflict::of_change(&change, why));
+        }
+    }
+}
+
 /// Orders by action and mail, moves a change behind the one that frees its address, and turns rings into conflicts.
 pub(super) fn arrange(plan: &mut Plan) {
     let mut changes = std::mem::take(&mut plan.changes);

@@ -1,0 +1,130 @@
+//! People whom the directory doesn't want any more.
+
+use super::*;
+use crate::domain::account_state::AccountState;
+use crate::domain::change::{CauseCode, Confirm, Patch, SignIn};
+use crate::domain::rules::Removal;
+
+fn disabled() -> Departure {
+    Departure::Unusable(AccountState::Disabled { evidence: "userAccountControl 514".into() })
+}
+
+#[test]
+fn access_ends_before_anything_else() {
+    let mut account = observed(1);
+    account.groups = BTreeSet::from([EVERYONE, SUPPORT]);
+    account.tags = set(&["ours", "vip"]);
+    let known = KnownAccount { given_tags: set(&["ours"]), ..known(1) };
+    let change = change(&rules(), departed(known, Some(account), Departure::LeftGroups));
+    let suspend = Step::Write(Patch { sign_in: Some(SignIn::Suspend), ..Patch::default() });
+    let steps = [suspend, Step::EndSessions, Step::Leave(SUPPORT), Step::Downgrade, Step::RemoveTags(set(&["ours"]))];
+    assert_eq!(change.steps, steps);
+    assert_eq!(fields(&change), ["suspended", "groups", "role", "tags"]);
+    assert_eq!(
+        (change.action, change.class, change.confirm),
+        (Action::Deprovision, Class::RemovalShown, Confirm::Departure)
+    );
+    assert_eq!(change.outcome.unwrap().standing, Standing::SuspendedByUs);
+}
+
+#[test]
+fn each_departure_has_its_cause_and_class() {
+    let expired = AccountState::Expired { since: chrono::DateTime::UNIX_EPOCH, evidence: "accountExpires".into() };
+    let cases = [
+        (disabled(), CauseCode::Disabled),
+        (Departure::Unusable(expired), CauseCode::Expired),
+        (Departure::LeftGroups, CauseCode::OutOfScope),
+        (Departure::Tombstone, CauseCode::Gone),
+    ];
+    for (departure, code) in cases {
+        let change = change(&rules(), departed(known(1), Some(observed(1)), departure));
+        assert_eq!((change.cause.code, change.class, change.guard), (code, Class::RemovalShown, None));
+    }
+}
+
+#[test]
+fn a_first_absence_is_only_noted() {
+    let plan = planned(&rules(), vec![departed(known(1), Some(observed(1)), Departure::Absent)]);
+    assert!(plan.changes.is_empty());
+    assert_eq!(plan.waiting[0].known.missed, Some(plan.based_on.cycle.clone()));
+    // Looked at again by the cycle of the note itself, nothing more is known.
+    let again =
+        planned(&rules(), vec![departed((*plan.waiting[0].known).clone(), Some(observed(1)), Departure::Absent)]);
+    assert_eq!((again.changes.len(), again.waiting.len()), (0, 1));
+}
+
+#[test]
+fn a_second_absence_in_a_later_cycle_removes() {
+    let missed = KnownAccount { missed: Some(cycle("20261122T100000000Z")), ..known(1) };
+    let change = change(&rules(), departed(missed, Some(observed(1)), Departure::Absent));
+    assert_eq!((change.class, change.cause.code), (Class::RemovalByAbsence, CauseCode::Gone));
+}
+
+#[test]
+fn somebody_unreadable_is_guarded_and_somebody_still_held_waits() {
+    let unreadable = Departure::Unreadable { named_by: vec!["support".into()] };
+    let change = change(&rules(), departed(known(1), Some(observed(1)), unreadable));
+    assert_eq!((change.guard, change.class), (Some(Guard::Unreadable), Class::RemovalByAbsence));
+    let held = Departure::StillHeld { held_by: vec!["support".into()] };
+    let plan = planned(&rules(), vec![departed(known(1), Some(observed(1)), held)]);
+    assert_eq!((plan.changes.len(), plan.waiting.len()), (0, 1));
+}
+
+#[test]
+fn a_downgrade_leaves_sign_in_alone() {
+    let rules = AppRules { removals: BTreeMap::from([(CauseCode::OutOfScope, Removal::Downgrade)]), ..rules() };
+    let change = change(&rules, departed(known(1), Some(observed(1)), Departure::LeftGroups));
+    assert_eq!(change.steps, [Step::EndSessions, Step::Leave(SUPPORT), Step::Downgrade]);
+    assert_eq!(change.outcome.unwrap().standing, Standing::Downgraded);
+}
+
+#[test]
+fn a_release_and_a_vanished_account_only_give_the_link_up() {
+    let release = AppRules { removals: BTreeMap::from([(CauseCode::OutOfScope, Removal::Release)]), ..rules() };
+    let gone = ObservedAccount { existence: Existence::Deleted, ..observed(1) };
+    for (rules, account) in [(&release, Some(observed(1))), (&rules(), None), (&rules(), Some(gone))] {
+        let change = change(rules, departed(known(1), account, Departure::LeftGroups));
+        assert_eq!((change.action, change.steps.len(), change.outcome), (Action::Release, 0, None));
+    }
+}
+
+#[test]
+fn a_suspension_by_others_is_never_taken_for_ours() {
+    let account = || ObservedAccount { suspended: Suspended::Yes, ..observed(1) };
+    let by = |standing| {
+        let known = KnownAccount { standing, ..known(1) };
+        let change = change(&rules(), departed(known, Some(account()), disabled()));
+        assert_eq!(change.steps[0], Step::EndSessions, "there is nothing to suspend");
+        change.outcome.unwrap().standing
+    };
+    assert_eq!(by(Standing::Active), Standing::SuspendedByOthers);
+    assert_eq!(by(Standing::Ending), Standing::SuspendedByUs);
+}
+
+#[test]
+fn a_removal_that_is_switched_off_is_counted() {
+    let mut rules = rules();
+    rules.switches.deprovision = Switch::Off;
+    let plan = planned(&rules, vec![departed(known(1), Some(observed(1)), disabled())]);
+    assert_eq!((plan.changes.len(), plan.switched_off[&Action::Deprovision]), (0, 1));
+}
+
+#[test]
+fn enough_admins_always_remain() {
+    let admin = |n: u8| {
+        let account = ObservedAccount { id: AccountId(u64::from(n)), role: Role::Admin, ..observed(n) };
+        departed(KnownAccount { account: account.id, ..known(n) }, Some(account), disabled())
+    };
+    // The fixture's catalog has the admins 1, who is the owner, and 2.
+    let floor = |admins_min| planned(&AppRules { admins_min, ..rules() }, vec![admin(2)]);
+    assert_eq!(floor(1).changes.len(), 1);
+    assert_eq!(floor(2).conflicts[0].why, ConflictReason::LastAdmins(2));
+    let demoted = {
+        let account = ObservedAccount { id: AccountId(2), role: Role::Admin, ..observed(2) };
+        let mut known = KnownAccount { account: AccountId(2), ..known(2) };
+        known.written.role = RoleGrant::Plain(Role::Admin);
+        wanted(desired(2), Some(known), linked(account))
+    };
+    let plan = planned(&AppRules { admins_min: 2, ..rules() }, vec![demoted]);
+    assert_eq!((plan.changes.len(), plan.conflicts.len()), (0, 1));
+}

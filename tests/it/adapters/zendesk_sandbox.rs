@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sandbox::zendesk::{Account, Options, Running, UserState};
 use zendesk_dirsync::domain::account::{Existence, Suspended};
 use zendesk_dirsync::domain::assignment::Role;
-use zendesk_dirsync::domain::change::{NewAccount, OldEmail, Patch, SignIn, Step, Welcome};
+use zendesk_dirsync::domain::change::{NewAccount, OldEmail, Patch, SignIn, Step, Suspension, Welcome};
 use zendesk_dirsync::domain::id::{AccountId, CustomRoleId, Email, ExternalId, GroupId};
 use zendesk_dirsync::domain::mapping::Field;
 use zendesk_dirsync::engine::Ending;
@@ -142,9 +142,7 @@ async fn every_step_does_what_it_says_and_once_is_as_good_as_twice() {
         }),
         (patch(|patch| patch.sign_in = Some(SignIn::Suspend)), |user| user.suspended),
         (Step::EndSessions, |user| user.sessions == 0),
-        (Step::Downgrade, |user| {
-            user.role == sandbox::zendesk::Role::EndUser && user.groups.is_empty()
-        }),
+        (Step::Downgrade(Suspension::NotOurs), |user| user.role == sandbox::zendesk::Role::EndUser && user.groups.is_empty()),
         (patch(|patch| patch.sign_in = Some(SignIn::Lift)), |user| !user.suspended),
     ];
     let signer = another(&mut client, steps.len()).await;
@@ -174,7 +172,7 @@ async fn a_suspended_agent_is_downgraded_whether_zendesk_takes_it_or_not() {
         let id = client.carry_out(None, &Step::Create(new_agent())).await.expect("an account").account;
         let suspend = Step::Write(Patch { sign_in: Some(SignIn::Suspend), ..Patch::default() });
         client.carry_out(Some(id), &suspend).await.expect("a suspension");
-        client.carry_out(Some(id), &Step::Downgrade).await.unwrap_or_else(|fault| panic!("{takes}: {fault}"));
+        client.carry_out(Some(id), &Step::Downgrade(Suspension::Ours)).await.unwrap_or_else(|fault| panic!("{takes}: {fault}"));
         let user = user(&running, id);
         assert_eq!((user.role, user.suspended), (sandbox::zendesk::Role::EndUser, true), "takes: {takes}");
     }
@@ -189,7 +187,7 @@ async fn a_step_on_an_account_that_is_gone_is_not_found() {
         Step::EndSessions,
         Step::Join(GroupId(SUPPORT)),
         Step::AddTags(BTreeSet::from(["x".to_owned()])),
-        Step::Downgrade,
+        Step::Downgrade(Suspension::NotOurs),
     ] {
         let fault = client.carry_out(gone, &step).await.expect_err("nobody is there");
         assert!(matches!(fault, CallFault::NotFound(_) | CallFault::Refused { .. }), "{step:?}: {fault}");
@@ -231,7 +229,7 @@ async fn the_owner_is_never_written_whether_zendesk_names_it_or_not() {
         for step in [
             Step::Write(Patch { sign_in: Some(SignIn::Suspend), ..Patch::default() }),
             Step::Write(Patch { role: Some((Role::EndUser, None)), ..Patch::default() }),
-            Step::Downgrade,
+            Step::Downgrade(Suspension::NotOurs),
         ] {
             for id in [AccountId(OWNER), me] {
                 let done = client.carry_out(Some(id), &step).await;
@@ -259,7 +257,7 @@ async fn protected_accounts_are_never_written_by_whatever_route() {
         Step::MakeDefault(GroupId(SUPPORT)),
         Step::AddTags(BTreeSet::from(["x".to_owned()])),
         Step::RemoveTags(BTreeSet::from(["x".to_owned()])),
-        Step::Downgrade,
+        Step::Downgrade(Suspension::NotOurs),
     ];
     for step in &steps {
         let done = client.carry_out(Some(AccountId(STRANGER)), step).await;

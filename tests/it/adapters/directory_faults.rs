@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sandbox::directory::{Do, Fault, LogEntry, Op};
+use sandbox::directory::{Do, Fault, LogEntry, Op, Scope};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use zendesk_dirsync::domain::settings::DirectorySettings;
@@ -47,6 +47,15 @@ fn searches(log: &[LogEntry]) -> Vec<LogEntry> {
     log.iter().filter(|entry| entry.op == "search").cloned().collect()
 }
 
+/// The first search that looks the one who left up, as its place among the searches: what is behind it is no part of
+/// the read.
+fn first_look_up(settled: &Settled, searches: &[LogEntry]) -> usize {
+    let marks = settled.marks(LEAVER);
+    let marked = |text: &str| marks.iter().any(|mark| text.to_lowercase().contains(mark));
+    let found = searches.iter().position(|entry| marked(&entry.filter) || marked(&entry.base));
+    found.unwrap_or_else(|| panic!("nobody was looked up by {marks:?}: {searches:#?}"))
+}
+
 /// What may come of a fault: nothing removed and a fault told; where the search is no part of the read's proof (the
 /// root DSE), the whole plan may stand.
 async fn nobody_is_removed(settled: &mut Settled, what: &str, entry: &LogEntry) {
@@ -59,6 +68,15 @@ async fn nobody_is_removed(settled: &mut Settled, what: &str, entry: &LogEntry) 
     assert!(removals.is_empty(), "{what}: {removals:?} would be removed");
     assert!(!faults.is_empty(), "{what}: nobody hears of it");
     assert_eq!(settled.zendesk.writes().len(), writes, "{what}");
+}
+
+/// What may come of a connection that ends during a look-up: that is asked again on a new one, so the one who left may
+/// be removed on the whole answer to that; nobody else.
+async fn nobody_else_is_removed(settled: &mut Settled, what: &str) {
+    let (removals, faults) = settled.removals().await;
+    let leaver = format!("person-{LEAVER}@example.org");
+    assert!(removals.iter().all(|user| *user == leaver), "{what}: {removals:?} would be removed");
+    assert!(removals.is_empty() != faults.is_empty(), "{what}: {removals:?}, {faults:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,10 +130,12 @@ async fn a_connection_that_ends_at_any_message_removes_nobody() {
     for dialect in KINDS {
         let mut settled = Settled::new(dialect, PEOPLE, &[LEAVER], small_pages).await;
         let log = asked(&mut settled).await;
+        let first = first_look_up(&settled, &searches(&log));
         let mut counts: BTreeMap<String, u32> = BTreeMap::new();
         for entry in &log {
             let nth = counts.entry(entry.op.clone()).or_default();
             *nth += 1;
+            let late = entry.op == "search" && *nth as usize > first;
             let (op, messages) = match entry.op.as_str() {
                 "search" => (Op::Search, u32::try_from(entry.entries).expect("a small number") + 1),
                 "bind" => (Op::Bind, 1),
@@ -130,12 +150,34 @@ async fn a_connection_that_ends_at_any_message_removes_nobody() {
                         "{dialect:?}: {action:?} at message {message} of {} {nth} ({} {})",
                         entry.op, entry.base, entry.filter
                     );
-                    nobody_is_removed(&mut settled, &what, entry).await;
+                    if late {
+                        nobody_else_is_removed(&mut settled, &what).await;
+                    } else {
+                        nobody_is_removed(&mut settled, &what, entry).await;
+                    }
                 }
             }
         }
         settled.running.clear_faults();
         asked(&mut settled).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_up_that_is_never_answered_removes_nobody() {
+    for dialect in KINDS {
+        let mut settled = Settled::new(dialect, PEOPLE, &[LEAVER], short_waits).await;
+        let searches = searches(&asked(&mut settled).await);
+        let first = first_look_up(&settled, &searches);
+        for entry in &searches[first..] {
+            for action in [Do::Drop, Do::Torn, Do::Stall, Do::Result(52)] {
+                settled.running.clear_faults();
+                let fault = Fault::new(Op::Search, action).base(&entry.base).filter(&entry.filter);
+                settled.running.push_faults(vec![fault]);
+                let what = format!("{dialect:?}: {action:?} at each search of {} {}", entry.base, entry.filter);
+                nobody_is_removed(&mut settled, &what, entry).await;
+            }
+        }
     }
 }
 
@@ -167,6 +209,10 @@ async fn pages_without_a_control_repeated_cookies_references_and_early_ends_remo
                 match action {
                     // The server says that nothing more is there. Nobody can tell; but the look-ups find whoever is missing.
                     Do::Truncate => assert!(removals.iter().all(|user| *user == leaver), "{what}: {removals:?}"),
+                    // One entry was asked for, and it came: a reference beside it takes nothing away.
+                    Do::Reference if entry.scope == Some(Scope::Base) => {
+                        assert!(removals.iter().all(|user| *user == leaver), "{what}: {removals:?}");
+                    }
                     _ if is_root(entry) => assert!(removals.len() <= 1, "{what}: {removals:?}"),
                     _ => {
                         assert!(removals.is_empty(), "{what}: {removals:?}");
@@ -185,6 +231,7 @@ async fn a_server_that_answers_no_more_is_given_up_in_time() {
     for dialect in KINDS {
         let mut settled = Settled::new(dialect, PEOPLE, &[LEAVER], short_waits).await;
         let log = asked(&mut settled).await;
+        let first = first_look_up(&settled, &searches(&log));
         let mut counts: BTreeMap<String, u32> = BTreeMap::new();
         for entry in log {
             let nth = counts.entry(entry.op.clone()).or_default();
@@ -193,6 +240,7 @@ async fn a_server_that_answers_no_more_is_given_up_in_time() {
             if entry.op != "search" && entry.op != "bind" {
                 continue;
             }
+            let late = op == Op::Search && nth as usize > first;
             let last = u32::try_from(entry.entries).expect("a small number");
             for message in [0, last / 2, last] {
                 let entry = entry.clone();
@@ -201,7 +249,11 @@ async fn a_server_that_answers_no_more_is_given_up_in_time() {
                     settled.running.push_faults(vec![Fault::new(op, Do::Stall).nth(nth).message(message)]);
                     let what = format!("{dialect:?}: no more from message {message} of {} {nth}", entry.op);
                     let began = Instant::now();
-                    nobody_is_removed(&mut settled, &what, &entry).await;
+                    if late {
+                        nobody_else_is_removed(&mut settled, &what).await;
+                    } else {
+                        nobody_is_removed(&mut settled, &what, &entry).await;
+                    }
                     assert!(began.elapsed() < Duration::from_secs(8), "{what}: it took {:?}", began.elapsed());
                 });
                 if cases.len() >= 8 {

@@ -99,6 +99,22 @@ impl Settled {
         Self { running, rig, zendesk }
     }
 
+    /// The ways in which a search can name somebody's immutable id.
+    pub fn marks(&self, number: usize) -> Vec<String> {
+        let entry = self.running.entry(&person_dn(number)).expect("the entry is there");
+        let value = |name: &str| {
+            entry.iter().find(|(kind, _)| kind.eq_ignore_ascii_case(name)).map(|(_, values)| values[0].clone())
+        };
+        if let Some(uuid) = value("entryUUID") {
+            return vec![String::from_utf8_lossy(&uuid).to_lowercase()];
+        }
+        let guid = value("objectGUID").expect("an id");
+        let hex: String = guid.iter().map(|byte| format!("{byte:02x}")).collect();
+        let escaped: String = guid.iter().map(|byte| format!("\\{byte:02x}")).collect();
+        let id = zendesk_dirsync::domain::id::EntryId::from_object_guid(&guid).expect("a GUID");
+        vec![hex, escaped, id.dashed(), id.to_string()]
+    }
+
     /// Removals in the next plan, held or not, by mail.
     pub async fn removals(&mut self) -> (Vec<String>, Vec<String>) {
         let plan = self.rig.plan().await;

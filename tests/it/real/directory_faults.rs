@@ -163,7 +163,9 @@ async fn rights_that_are_withdrawn_remove_nobody() {
         for cycle in 1..=2 {
             let report = settled.rig.cycle().await;
             assert_eq!(settled.zendesk.writes().len(), writes, "{what}, cycle {cycle}: {report:#?}");
-            assert_ne!(report.ending, Ending::Done, "{what}, cycle {cycle}: somebody must hear of it: {report:#?}");
+            // People whose mail can't be read are told of once.
+            let told = report.ending != Ending::Done || cycle > 1;
+            assert!(told, "{what}, cycle {cycle}: somebody must hear of it: {report:#?}");
         }
         rights(&settled.host, &[&read]);
         let plan = settled.rig.plan().await;

@@ -15,6 +15,7 @@ use crate::support::memory::MemoryClock;
 use crate::support::rig::{Rig, no_limits};
 use crate::support::rig_desk::{in_memory, memory_desk, rules, start, unlimited, wired};
 use crate::support::rig_host::{Host, Place};
+use crate::support::rig_json::assert_same;
 use crate::support::scenario::{Expected, Scenario};
 
 /// Where this release says otherwise than the scenario, by person: what the scenario expects, and what is told instead.
@@ -260,16 +261,9 @@ fn equal(all: &[(Place, Told)]) {
             (one.plans.iter().map(|(key, _)| key).collect(), other.plans.iter().map(|(key, _)| key).collect());
         assert_eq!(a, b, "{first:?} and {place:?} took other cycles");
         for ((key, a), (_, b)) in one.plans.iter().zip(&other.plans) {
-            if a != b {
-                let pretty = |value: &Value| serde_json::to_string_pretty(value).expect("JSON");
-                let (a, b) = (pretty(a), pretty(b));
-                let at = a.lines().zip(b.lines()).position(|(a, b)| a != b).unwrap_or_default();
-                let near =
-                    |text: &str| text.lines().skip(at.saturating_sub(12)).take(24).collect::<Vec<_>>().join("\n");
-                panic!("{key}: {first:?} plans\n{}\nand {place:?}\n{}", near(&a), near(&b));
-            }
+            assert_same(a, b, &format!("{key}: {first:?} and {place:?}"));
         }
-        assert_eq!(one.account, other.account, "{first:?} and {place:?} left other accounts");
+        assert_same(&one.account, &other.account, &format!("the accounts that {first:?} and {place:?} leave"));
     }
 }
 

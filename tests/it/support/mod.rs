@@ -9,6 +9,7 @@ pub mod rig;
 pub mod rig_cli;
 pub mod rig_desk;
 pub mod rig_host;
+pub mod rig_json;
 pub mod rig_read;
 pub mod rig_small;
 pub mod scenario;

@@ -275,6 +275,10 @@ async fn sandbox_with(renderer: &Renderer, company: &Company, tls: Option<TlsMod
     let dir = tls.map(|_| tempfile::tempdir().expect("a temporary directory"));
     options.tls = dir.as_ref().zip(tls).map(|(dir, mode)| TlsDir { dir: PathBuf::from(dir.path()), mode });
     let running = directory::start(any_port(), options).await.unwrap_or_else(|fault| panic!("{fault}"));
+    // Ordinary accounts may not see tombstones (observed on Samba 4.17).
+    if renderer.dialect == Dialect::ActiveDirectory {
+        running.hide(&format!("CN=Deleted Objects,{}", renderer.base), None);
+    }
     (running, dir)
 }
 

@@ -42,10 +42,11 @@ pub struct Cli {
 
 const EXIT_CODES: &str = "Exit codes:
   0  done, or nothing to do         5  a directory was incomplete or unreachable
-  1  some changes failed            6  Zendesk was unreachable or refused us
-  2  wrong use                      7  the store is busy or damaged
-  3  wrong configuration           10  `plan --exit-code` found something to do
-  4  changes wait for a person";
+  1  some failed, or are newly      6  Zendesk was unreachable or refused us
+     rejected or in conflict        7  the store or the report can't be used
+  2  wrong use                     10  `plan --exit-code` found something to do
+  3  wrong configuration
+  4  changes wait for a person, or an assigned group is missing";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,7 +69,7 @@ pub enum Format {
 /// What to do instead of running the daemon.
 #[derive(Debug, Subcommand)]
 pub enum Sub {
-    /// Check the configuration and every connection, each line with the command to repeat it.
+    /// Check the configuration, every connection, group and name, with a command to repeat each.
     Check,
     /// Show what a cycle would do, and change nothing.
     Plan(PlanArgs),
@@ -89,7 +90,7 @@ pub enum Sub {
     },
     /// Write the manual pages into a folder.
     Man {
-        /// The folder.
+        /// The folder; it must exist.
         dir: PathBuf,
     },
 }
@@ -106,7 +107,7 @@ pub struct PlanArgs {
     /// How the plan is shown.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
-    /// End with 10 when there is something to do.
+    /// End with 10 when there is something to do, even if it waits for a person.
     #[arg(long)]
     pub exit_code: bool,
 }
@@ -140,7 +141,7 @@ pub enum HoldsSub {
     Approve {
         /// The hold's id, or its beginning.
         id: String,
-        /// Only this person's part.
+        /// Only this person's part, by mail, name or immutable id.
         #[arg(long, value_name = "USER")]
         user: Option<String>,
         /// How many changes were shown; needed when no terminal is there to ask.
@@ -170,10 +171,10 @@ pub struct ReportArgs {
     /// Not before: 7d, 36h, 2026-11-01, or RFC 3339.
     #[arg(long, value_name = "T")]
     pub since: Option<String>,
-    /// Not after: as --since.
+    /// Not after: as --since; a date counts to its end.
     #[arg(long, value_name = "T")]
     pub until: Option<String>,
-    /// Only this action: provision, update, deprovision, reactivate, hold, …
+    /// Only this action: provision, update, deprovision, reactivate, rejected, conflict, hold, …
     #[arg(long, value_name = "ACTION")]
     pub action: Option<String>,
     /// Only this result: done, already, refused, unknown, skipped, held.
@@ -188,7 +189,7 @@ pub struct ReportArgs {
     /// Write to this file instead of stdout.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Go on showing new records, one a line.
+    /// Show records as they are written, one a line, until ctrl-c.
     #[arg(long)]
     pub follow: bool,
 }

@@ -11,7 +11,7 @@ use crate::control::client::{ClientFault, connect};
 use crate::control::server::user_name;
 use crate::control::socket_path;
 use crate::engine::command::{Command, Reply};
-use crate::engine::view::HoldView;
+use crate::engine::view::{HeldChangeView, HoldView};
 
 /// Approving more changes than this asks for the count.
 const FEW_CHANGES: usize = 3;
@@ -34,10 +34,16 @@ pub async fn ask(joined: &Joined, command: Command, ui: &mut Ui) -> Result<Reply
         return Ok(reply);
     }
     let mut engine = join::engine(joined)?;
-    let stop = join::stop_on_signals()?;
-    let reply = engine.carry_out(command, &myself(), stop, ui).await;
+    let actor = myself();
+    let (stop, abandon) = join::stop_on_signals()?;
+    let reply = tokio::select! {
+        reply = engine.carry_out(command, &actor, stop, ui) => Some(reply),
+        () = abandon => None,
+    };
     ui.clear();
-    Ok(reply)
+    // Whatever was under way has its intent on disk, and is asked about by the next cycle.
+    let hint = "what was begun is settled by the next cycle";
+    reply.ok_or_else(|| Failure::new(Exit::Failed, "ended by a signal before the work was done", hint))
 }
 
 fn client_failure(fault: &ClientFault) -> Failure {
@@ -69,12 +75,15 @@ pub async fn once(joined: &Joined, user: Option<String>) -> Result<Exit, Failure
 /// What kept it from being made.
 pub async fn plan(joined: &Joined, args: PlanArgs) -> Result<Exit, Failure> {
     let mut ui = if args.format == Format::Json { Ui::quiet() } else { Ui::default() };
-    let command = Command::Plan { app: args.app, user: args.user };
+    let command = Command::Plan { app: args.app, user: args.user.clone() };
     let (code, plan) = match ask(joined, command, &mut ui).await? {
         Reply::Plan { code, plan } => (code, plan),
         other => return unexpected(other),
     };
     print(args.format, &*plan, show::plan)?;
+    if let Some(user) = args.user.filter(|_| plan.is_empty() && args.format == Format::Text) {
+        anstream::eprintln!("nothing is to be done for {user:?}; people are named by mail, name or immutable id");
+    }
     // What only waits is still something to do.
     let finds_work = args.exit_code && !plan.changes.is_empty();
     Ok(match code {
@@ -141,11 +150,16 @@ fn find(holds: Vec<HoldView>, id: &str) -> Result<HoldView, Failure> {
 }
 
 async fn approve(joined: &Joined, id: String, user: Option<String>, count: Option<usize>) -> Result<Exit, Failure> {
-    let count = match count {
-        Some(count) => Some(count),
-        // The engine compares the count with what waits at that moment: what was shown is what is approved.
-        None => Some(confirm(&find(list(joined).await?, &id)?, user.as_deref())?),
+    let (id, count) = match count {
+        Some(count) => (id, count),
+        // What was shown is what is approved: its whole id and count, not whatever the beginning fits by then.
+        None => {
+            let hold = find(list(joined).await?, &id)?;
+            let count = confirm(&hold, user.as_deref())?;
+            (hold.id, count)
+        }
     };
+    let count = Some(count);
     if let Reply::Decided { id, changes } = decided(joined, Command::Approve { id, user, count }).await? {
         anstream::println!(
             "hold {id}: {changes} changes go on in the next cycle (`zendesk-dirsync --once` runs one now)."
@@ -157,7 +171,12 @@ async fn approve(joined: &Joined, id: String, user: Option<String>, count: Optio
 /// Shows what would be approved and asks; answers how many changes were shown.
 fn confirm(hold: &HoldView, user: Option<&str>) -> Result<usize, Failure> {
     let n = match user {
-        Some(user) => hold.changes.iter().filter(|change| change.user.eq_ignore_ascii_case(user)).count(),
+        Some(user) => {
+            let named = |change: &&HeldChangeView| {
+                [&change.user, &change.name, &change.directory_id].iter().any(|one| one.eq_ignore_ascii_case(user))
+            };
+            hold.changes.iter().filter(named).count()
+        }
         None => hold.changes.len(),
     };
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {

@@ -83,6 +83,11 @@ async fn ask_zendesk(app: &mut App<<Real as Ports>::Helpdesk>, base: &str) -> Ve
                 (catalog.groups.len(), catalog.custom_roles.len(), catalog.active_admins.len());
             let what = format!("{groups} groups, {roles} custom roles, {admins} active admins");
             findings.push(finding(Health::Good, what, call("groups")));
+            // Our own account is always known; a second one is the owner's.
+            if catalog.untouchable.len() < 2 {
+                let what = "Zendesk doesn't tell who the account owner is: list the owner's mail in `protected`";
+                findings.push(finding(Health::Doubtful, what, call("account")));
+            }
             if admins <= app.rules.admins_min {
                 let what = format!(
                     "only {admins} active admins: none can be taken away while `admins_min` is {}",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::args::Cli;
 use super::env::{Environment, SystemClock};
@@ -13,8 +13,10 @@ use super::exit::{Exit, Failure, chain};
 use crate::config::secrets::FileSecret;
 use crate::config::{self, Colour, LoadFault};
 use crate::directory::LdapDirectory;
+use crate::domain::id::CycleId;
+use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 use crate::domain::settings::{AppSettings, DirectorySettings, SecretPlace, Settings, ZendeskAuth};
-use crate::engine::ports::{Clock as _, LedgerFault, Secret, SecretFault};
+use crate::engine::ports::{Clock as _, LedgerFault, Report as _, Secret, SecretFault};
 use crate::engine::{App, Engine, Ports, Stop};
 use crate::report::Journal;
 use crate::store::{Condition, SledLedger};
@@ -140,25 +142,36 @@ pub fn engine(joined: &Joined) -> Result<Engine<Real>, Failure> {
     let settings = &joined.settings;
     let (directories, apps) = outside(settings, &joined.environment)?;
     let opened = SledLedger::open(&settings.state_dir).map_err(|fault| store_failure(&fault, settings))?;
-    match &opened.condition {
-        Condition::Fresh | Condition::Sound => {}
-        condition @ (Condition::Lost { .. } | Condition::Damaged { .. } | Condition::Older { .. }) => {
-            tracing::warn!("{condition}; everything is matched anew and waits for a person");
-        }
-    }
-    let report = Journal::open(&settings.report, SystemClock.now(), Box::new(|| uuid::Uuid::new_v4().into_bytes()))
+    let mut report = Journal::open(&settings.report, SystemClock.now(), Box::new(|| uuid::Uuid::new_v4().into_bytes()))
         .map_err(|fault| {
             let hint = format!("see that {} can be written and its disk has space", settings.report.file.display());
             Failure::new(Exit::Storage, fault, hint)
         })?;
+    tell_condition(&opened.condition, &mut report)?;
     Ok(Engine { directories, apps, ledger: opened.ledger, report, clock: SystemClock, limits: settings.limits })
+}
+
+/// Tells the log and the report when the store isn't as it was left.
+fn tell_condition(condition: &Condition, report: &mut Journal) -> Result<(), Failure> {
+    match condition {
+        Condition::Fresh | Condition::Sound => return Ok(()),
+        Condition::Lost { .. } | Condition::Damaged { .. } | Condition::Older { .. } => {}
+    }
+    tracing::warn!("{condition}; everything is matched anew and waits for a person");
+    let now = SystemClock.now();
+    let mut notice = Notice::new(now, CycleId::at(now), 1, Subject::Cycle, Verdict::Refused, "daemon");
+    notice.cause = Some(Notice::cause_code("store_replaced"));
+    let hint = "everything is matched anew and waits for a person: see `holds list`";
+    notice.problem = Some(Problem::new("store_replaced", condition, hint));
+    let told = report.tell(&notice);
+    told.map_err(|fault| Failure::new(Exit::Storage, fault, "nothing is done that can't be told"))
 }
 
 fn store_failure(fault: &LedgerFault, settings: &Settings) -> Failure {
     let dir = settings.state_dir.display();
     let hint = match fault {
         LedgerFault::Busy => {
-            format!("another zendesk-dirsync uses {dir} and doesn't answer on its control socket; end it, or wait")
+            format!("a zendesk-dirsync is at work in {dir}: the daemon (see `status`), or a command that will end soon")
         }
         LedgerFault::Io(_) => format!("see that {dir} belongs to the user that runs this, and that its disk has space"),
         LedgerFault::Damaged(_) | LedgerFault::Foreign { .. } => {
@@ -168,22 +181,36 @@ fn store_failure(fault: &LedgerFault, settings: &Settings) -> Failure {
     Failure::new(Exit::Storage, format!("{dir}: {fault}"), hint)
 }
 
-/// Ends a single cycle after the change in hand when a signal asks for it.
+/// How long a single cycle may take to end after a signal.
+const STOP_WAIT: std::time::Duration = std::time::Duration::from_secs(8);
+
+/// Ends a single cycle after the change in hand when a signal asks for it. The second part ends when it must not be
+/// waited for any more: at a second signal, or when the change in hand takes too long.
 ///
 /// # Errors
 /// When signals can't be heard.
-pub fn stop_on_signals() -> Result<Stop, Failure> {
+pub fn stop_on_signals() -> Result<(Stop, impl Future<Output = ()>), Failure> {
     let (sender, receiver) = watch::channel(false);
     let sender = Arc::new(sender);
+    let again = Arc::new(Notify::new());
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let mut signals = signal(kind).map_err(|why| Failure::new(Exit::Failed, why, "signals can't be heard"))?;
-        let sender = Arc::clone(&sender);
+        let (sender, again) = (Arc::clone(&sender), Arc::clone(&again));
         tokio::spawn(async move {
-            if signals.recv().await.is_some() {
-                anstream::eprintln!("ending after the change in hand");
-                let _ = sender.send(true);
+            while signals.recv().await.is_some() {
+                if sender.send_replace(true) {
+                    again.notify_one();
+                } else {
+                    anstream::eprintln!("ending after the change in hand; once more ends at once");
+                }
             }
         });
     }
-    Ok(Stop::when(receiver))
+    let stop = Stop::when(receiver);
+    let asked = stop.clone();
+    let abandon = async move {
+        asked.wait().await;
+        let _ = tokio::time::timeout(STOP_WAIT, again.notified()).await;
+    };
+    Ok((stop, abandon))
 }

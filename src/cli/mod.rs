@@ -54,12 +54,14 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
     let environment = Environment::read();
     match &cli.command {
         Some(Sub::Completions { shell }) => {
-            clap_complete::generate(*shell, &mut Cli::command(), "zendesk-dirsync", &mut std::io::stdout());
-            return Ok(Exit::Done);
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "zendesk-dirsync", &mut script);
+            return ask::write_out(&String::from_utf8_lossy(&script)).map(|()| Exit::Done);
         }
         Some(Sub::Man { dir }) => {
             let hint = "the folder must exist and be writable";
-            clap_mangen::generate_to(Cli::command(), dir).map_err(|why| Failure::new(Exit::Failed, why, hint))?;
+            clap_mangen::generate_to(Cli::command(), dir)
+                .map_err(|why| Failure::new(Exit::Failed, format!("{}: {why}", dir.display()), hint))?;
             return Ok(Exit::Done);
         }
         Some(Sub::Check | Sub::Plan(_) | Sub::Holds(_) | Sub::Report(_) | Sub::Status { .. }) | None => {}

@@ -21,7 +21,14 @@ pub fn plan(plan: &PlanView) -> String {
         let _ = writeln!(out, "rejected     {}\n    {}: {}", visible(who), one.field, visible(&one.why));
     }
     for one in &plan.conflicts {
-        let _ = writeln!(out, "conflict     {}\n    {}\n    hint: {}", visible(&one.user), visible(&one.why), one.hint);
+        let account = one.zendesk_id.map(|id| format!(" (account {id})")).unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "conflict     {}\n    {}{account}\n    hint: {}",
+            visible(&one.user),
+            visible(&one.why),
+            one.hint
+        );
     }
     for one in &plan.waiting {
         let _ = writeln!(out, "waiting      {}\n    {}", visible(&one.user), visible(&one.why));

@@ -1,10 +1,8 @@
 //! The worker: owns the engine and carries out one job at a time. A panic ends the job, not the daemon.
 
+use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -23,7 +21,7 @@ const JOBS_WAITING: usize = 16;
 /// Something for the worker to do.
 pub(super) enum Job<P: Ports> {
     /// A command, from a tick, a signal or the control socket.
-    Command { command: Command, actor: String, answers: Option<mpsc::Sender<Line>>, wait: Duration },
+    Command { command: Command, actor: String, answers: Option<mpsc::Sender<Line>> },
     /// A new configuration takes the place of the old one.
     Renew(Box<Renewed<P>>),
 }
@@ -79,20 +77,17 @@ where
     }
 
     async fn work(&mut self, job: Job<P>) {
-        let (command, actor, answers, wait) = match job {
+        let (command, actor, answers) = match job {
             Job::Renew(renewed) => {
                 self.engine.directories = renewed.directories;
                 self.engine.apps = renewed.apps;
                 self.engine.limits = renewed.limits;
                 return;
             }
-            Job::Command { command, actor, answers, wait } => (command, actor, answers, wait),
+            Job::Command { command, actor, answers } => (command, actor, answers),
         };
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = self.stop.wait() => {}
-        }
-        if self.stop.requested() {
+        // Whoever asked and went away doesn't want it any more.
+        if self.stop.requested() || answers.as_ref().is_some_and(mpsc::Sender::is_closed) {
             return;
         }
         self.begin(&command);

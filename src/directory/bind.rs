@@ -89,7 +89,7 @@ fn bad_credentials(text: &str) -> &'static str {
     let code = text.split("data ").nth(1).and_then(|rest| rest.split([',', ' ']).next()).unwrap_or_default();
     match code.to_ascii_lowercase().as_str() {
         "525" => "there is no such account",
-        "52e" => "the password is wrong",
+        "52e" => "the password is wrong, or there is no such account",
         "530" => "the account may not log on at this time",
         "531" => "the account may not log on from this host",
         "532" => "the account's password has expired",

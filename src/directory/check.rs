@@ -5,10 +5,12 @@ use std::sync::Arc;
 use lber::structure::StructureTag;
 use ldap3::Scope;
 
-use super::filter::{ANYTHING, group_named, with_id};
+use super::decode::{RawEntry, domain_and_rid};
+use super::filter::{ANYTHING, both, equals, group_named, with_id};
 use super::line::{Paging, ldapsearch};
 use super::members::{MembersFault, members};
-use super::resolve::{FoundGroup, Resolution, outermost, resolve};
+use super::read::PRIMARY_GROUP;
+use super::resolve::{FoundGroup, Resolution, group_id_attribute, outermost, resolve};
 use super::search::{AtBase, Query, Session, Sink, Values, paged};
 use super::session::{fit, open_at};
 use crate::domain::assignment::GroupRef;
@@ -155,9 +157,9 @@ fn group_line(session: &Session, group: &GroupRef) -> String {
     let (base, scope, filter) = match group {
         GroupRef::Dn(dn) => (dn.clone(), Scope::Base, settings.group_filter.clone()),
         GroupRef::Name(name) => (first_base(settings), Scope::Subtree, group_named(settings, name)),
-        GroupRef::Id(id) => (first_base(settings), Scope::Subtree, with_id(&settings.id_attribute, *id)),
+        GroupRef::Id(id) => (first_base(settings), Scope::Subtree, with_id(group_id_attribute(settings), *id)),
     };
-    let attributes = [settings.id_attribute.as_str(), settings.member_attribute.as_str()];
+    let attributes = [group_id_attribute(settings), settings.member_attribute.as_str()];
     let query = Query { base: base.as_str(), scope, filter: &filter, attributes: &attributes };
     ldapsearch(settings, &session.server, &query, Paging::Off)
 }
@@ -188,7 +190,7 @@ async fn count_members(session: &mut Session, group: &FoundGroup, told: &str) ->
             let what =
                 format!("the group {told} is {} with guid:{}: {count} direct members", group.dn, group.id.dashed());
             if count == 0 {
-                return Finding::doubtful(format!("{what}; is it empty, or may its members not be read?"), repeat);
+                return without_members(session, group, &what, repeat).await;
             }
             if odd > 0 {
                 return Finding::doubtful(format!("{what}, and {odd} values that are no DN"), repeat);
@@ -198,7 +200,28 @@ async fn count_members(session: &mut Session, group: &FoundGroup, told: &str) ->
     }
 }
 
-/// Counts people, and how many of the first of them show no id.
+/// A group that shows no member may be the primary one of many (AD's Domain Users), or empty, or not readable.
+async fn without_members(session: &mut Session, group: &FoundGroup, what: &str, repeat: Option<String>) -> Finding {
+    let Some((_, rid)) = group.sid.as_deref().and_then(domain_and_rid) else {
+        return Finding::doubtful(format!("{what}; is it empty, or may its members not be read?"), repeat);
+    };
+    let primary = equals(PRIMARY_GROUP, rid.to_string().as_bytes());
+    let filter = both(&session.settings.people_filter, &primary);
+    let mut sample = Sample::default();
+    for base in outermost(&session.settings.bases) {
+        let query = Query { base: base.as_str(), scope: Scope::Subtree, filter: &filter, attributes: &["1.1"] };
+        if let Err(fault) = paged(session, &query, &mut Tally::default(), &mut sample).await {
+            return Finding::fault(&fault, repeat);
+        }
+    }
+    match sample.people {
+        0 => Finding::doubtful(format!("{what}; is it empty, or may its members not be read?"), repeat),
+        people => Finding::good(format!("{what}, and the primary group of {people} people"), repeat),
+    }
+}
+
+/// Counts people, and how many of them show no id.
+#[derive(Debug, Default)]
 struct Sample {
     people: u64,
     without_id: u64,
@@ -208,7 +231,7 @@ struct Sample {
 impl Sink for Sample {
     fn entry(&mut self, entry: StructureTag) -> Result<(), String> {
         self.people += 1;
-        let entry = super::decode::RawEntry::take(entry)?;
+        let entry = RawEntry::take(entry)?;
         self.without_id += u64::from(entry.id(&self.id_attribute).is_err());
         Ok(())
     }

@@ -11,7 +11,7 @@ use ldap3::Scope;
 use super::decode::{RawEntry, domain_and_rid};
 use super::holders::{Holders, Met};
 use super::members::{Marker, MembersFault, marker, members, named_dn};
-use super::resolve::{FoundGroup, Resolution, SID, group_attributes, outermost, resolve};
+use super::resolve::{FoundGroup, Resolution, SID, group_attributes, group_id_attribute, outermost, resolve};
 use super::search::{Query, Session, Sink, paged};
 use crate::domain::assignment::Membership;
 use crate::domain::dn::{Dn, DnKey};
@@ -201,7 +201,7 @@ async fn index(session: &mut Session, tally: &mut Tally) -> Result<Index, ReadFa
     let filter = session.settings.group_filter.clone();
     let attributes = group_attributes(session);
     let attributes: Vec<&str> = attributes.iter().map(String::as_str).collect();
-    let id_attribute = session.settings.id_attribute.clone();
+    let id_attribute = group_id_attribute(&session.settings).to_owned();
     for base in outermost(&session.settings.bases) {
         let query = Query { base: base.as_str(), scope: Scope::Subtree, filter: &filter, attributes: &attributes };
         tally.bases_asked += 1;

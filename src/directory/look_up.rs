@@ -14,7 +14,7 @@ use super::code::Code;
 use super::decode::{RawEntry, domain_and_rid};
 use super::filter::{ANYTHING, equals, with_id};
 use super::read::PRIMARY_GROUP;
-use super::resolve::{SID, group_by_id, guid_base, outermost};
+use super::resolve::{SID, group_by_id, group_id_attribute, guid_base, outermost};
 use super::search::{AskFault, AtBase, Collect, Query, Session, Values, paged};
 use crate::domain::account_state::account_state;
 use crate::domain::dn::{Dn, DnKey};
@@ -88,7 +88,7 @@ async fn find(session: &mut Session, id: EntryId) -> Result<Option<RawEntry>, Re
         DirectoryKind::OpenLdap | DirectoryKind::Generic => {}
     }
     let what = format!("the entry {id}");
-    if let Some(base) = guid_base(session, id) {
+    if let Some(base) = guid_base(session, &settings.id_attribute, id) {
         let found = session.at_base(&base, ANYTHING, &attributes, Values::Wanted).await;
         return match found.map_err(|fault| fault.of(&what))? {
             AtBase::Entry(entry) => checked(entry, &settings.id_attribute, id).map(Some),
@@ -223,12 +223,13 @@ async fn test(
 ) -> Result<Test, ReadFault> {
     let settings = Arc::clone(&session.settings);
     let fault = |fault: AskFault| fault.of(format_args!("the group {group}"));
-    let asked = [settings.id_attribute.as_str(), "objectClass", SID];
+    let id_attribute = group_id_attribute(&settings);
+    let asked = [id_attribute, "objectClass", SID];
     let seen = match session.at_base(group.as_str(), ANYTHING, &asked, Values::Wanted).await.map_err(fault)? {
         AtBase::Entry(seen) => seen,
         AtBase::Unmatched | AtBase::Absent => return Ok(Test::NotThere),
     };
-    if seen.id(&settings.id_attribute) != Ok(id) {
+    if seen.id(id_attribute) != Ok(id) {
         return Ok(Test::NotThere);
     }
     if entry.is_some_and(|entry| is_primary(entry, &seen)) {

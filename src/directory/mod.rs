@@ -33,7 +33,6 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::future::Future;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -108,22 +107,18 @@ impl Directory for LdapDirectory {
         &self.settings.name
     }
 
-    fn read(
-        &mut self,
-        order: ReadOrder,
-        sights: mpsc::Sender<Sight>,
-    ) -> impl Future<Output = Result<CompleteRead, ReadFault>> + Send {
-        async move { self.request(|reply| Request::Read { order, sights, reply }).await? }
+    async fn read(&mut self, order: ReadOrder, sights: mpsc::Sender<Sight>) -> Result<CompleteRead, ReadFault> {
+        self.request(|reply| Request::Read { order, sights, reply }).await?
     }
 
-    fn look_up(
+    async fn look_up(
         &mut self,
         entry: EntryId,
         last_dn: &Dn,
         groups: &BTreeSet<EntryId>,
         now: DateTime<Utc>,
-    ) -> impl Future<Output = Result<Presence, ReadFault>> + Send {
+    ) -> Result<Presence, ReadFault> {
         let whom = Whom { entry, last_dn: last_dn.clone(), groups: groups.clone(), now };
-        async move { self.request(|reply| Request::LookUp { whom, reply }).await? }
+        self.request(|reply| Request::LookUp { whom, reply }).await?
     }
 }

@@ -11,7 +11,7 @@ use crate::domain::assignment::GroupRef;
 use crate::domain::dn::{Dn, DnKey};
 use crate::domain::id::EntryId;
 use crate::domain::scope::Tally;
-use crate::domain::settings::DirectoryKind;
+use crate::domain::settings::{DirectoryKind, DirectorySettings};
 use crate::engine::ports::{GroupOrder, ReadFault};
 
 /// A group as it was found.
@@ -35,9 +35,18 @@ pub(super) enum Resolution {
 /// The attribute of AD that identifies for access control.
 pub(super) const SID: &str = "objectSid";
 
+/// The attribute that holds a group's immutable id. `mS-DS-ConsistencyGuid` is given to people alone, as a rule: groups
+/// are known by what their kind of server gives every entry.
+pub(super) fn group_id_attribute(settings: &DirectorySettings) -> &str {
+    if settings.id_attribute.eq_ignore_ascii_case("mS-DS-ConsistencyGuid") {
+        return settings.kind.id_attribute();
+    }
+    &settings.id_attribute
+}
+
 /// What is asked of a group: its id, and AD's SID.
 pub(super) fn group_attributes(session: &Session) -> Vec<String> {
-    let mut attributes = vec![session.settings.id_attribute.clone()];
+    let mut attributes = vec![group_id_attribute(&session.settings).to_owned()];
     match session.settings.kind {
         DirectoryKind::ActiveDirectory => attributes.push(SID.to_owned()),
         DirectoryKind::OpenLdap | DirectoryKind::Generic => {}
@@ -93,11 +102,11 @@ pub(super) async fn group_by_id(
     id: EntryId,
     tally: &mut Tally,
 ) -> Result<Option<FoundGroup>, ReadFault> {
-    if let Some(base) = guid_base(session, id) {
+    if let Some(base) = guid_base(session, group_id_attribute(&session.settings), id) {
         let filter = session.settings.group_filter.clone();
         return at(session, &base, &filter, &format!("the group with the id {id}")).await;
     }
-    let filter = both(&session.settings.group_filter, &with_id(&session.settings.id_attribute, id));
+    let filter = both(&session.settings.group_filter, &with_id(group_id_attribute(&session.settings), id));
     let mut groups = under_bases(session, &filter, tally).await?;
     let first = groups.pop_first().map(|(_, group)| group);
     match groups.first_key_value() {
@@ -107,11 +116,13 @@ pub(super) async fn group_by_id(
 }
 
 /// AD finds an object by GUID wherever in the domain it lies (MS-ADTS 3.1.1.3.1.2.4).
-pub(super) fn guid_base(session: &Session, id: EntryId) -> Option<String> {
-    let settings = &session.settings;
-    let guid =
-        settings.kind == DirectoryKind::ActiveDirectory && settings.id_attribute.eq_ignore_ascii_case("objectGUID");
-    guid.then(|| format!("<GUID={}>", id.dashed()))
+pub(super) fn guid_base(session: &Session, id_attribute: &str, id: EntryId) -> Option<String> {
+    match session.settings.kind {
+        DirectoryKind::ActiveDirectory if id_attribute.eq_ignore_ascii_case("objectGUID") => {
+            Some(format!("<GUID={}>", id.dashed()))
+        }
+        DirectoryKind::ActiveDirectory | DirectoryKind::OpenLdap | DirectoryKind::Generic => None,
+    }
 }
 
 async fn group_by_name(session: &mut Session, name: &str, tally: &mut Tally) -> Result<Resolution, ReadFault> {
@@ -153,7 +164,7 @@ fn found(session: &Session, entry: &RawEntry) -> Result<FoundGroup, ReadFault> {
     let unreadable =
         |why: String| ReadFault::Incomplete(format!("the group {}: {why}", String::from_utf8_lossy(&entry.dn)));
     let dn = entry.dn().map_err(unreadable)?;
-    let id = entry.id(&session.settings.id_attribute).map_err(unreadable)?;
+    let id = entry.id(group_id_attribute(&session.settings)).map_err(unreadable)?;
     let sid = entry.values(SID).and_then(<[Vec<u8>]>::first).cloned();
     Ok(FoundGroup { id, dn, sid })
 }

@@ -164,6 +164,11 @@ fn days_since_epoch(text: &str) -> Result<Option<DateTime<Utc>>, String> {
     if days < 0 {
         return Ok(None);
     }
+    // shadow(5): "The value 0 should not be used as it is interpreted as either an account with no expiration, or as an
+    // expiration on Jan 1, 1970."
+    if days == 0 {
+        return Err("is 0, which means \"never\" to some and \"long ago\" to others".to_owned());
+    }
     let seconds = days.checked_mul(86_400).ok_or_else(|| format!("{days} is no date"))?;
     DateTime::from_timestamp(seconds, 0).map(Some).ok_or_else(|| format!("{days} is no date"))
 }
@@ -171,8 +176,9 @@ fn days_since_epoch(text: &str) -> Result<Option<DateTime<Utc>>, String> {
 /// Reads a GeneralizedTime in UTC (RFC 4517 3.3.13), as servers write it: `20261231235959Z`, with or without fraction.
 fn generalized_time(text: &str) -> Result<Option<DateTime<Utc>>, String> {
     let digits: String = text.trim_end_matches('Z').split(['.', ',']).next().unwrap_or_default().to_owned();
+    // MIT Kerberos keeps "never" as the time 0.
     chrono::NaiveDateTime::parse_from_str(&digits, "%Y%m%d%H%M%S")
-        .map(|at| Some(at.and_utc()))
+        .map(|at| Some(at.and_utc()).filter(|at| at.timestamp() != 0))
         .map_err(|_| format!("is {text:?}, not a time"))
 }
 
@@ -228,6 +234,8 @@ mod tests {
         }
         assert!(!posix(&[("shadowExpire", "1")]).entitles());
         assert!(posix(&[("shadowExpire", "-1")]).entitles());
+        assert!(matches!(posix(&[("shadowExpire", "0")]), AccountState::Unknown { .. }));
+        assert!(posix(&[("krbPrincipalExpiration", "19700101000000Z")]).entitles());
         assert!(!posix(&[("krbPrincipalExpiration", "20200101000000Z")]).entitles());
         assert!(matches!(posix(&[("shadowExpire", "soon")]), AccountState::Unknown { .. }));
     }

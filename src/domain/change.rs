@@ -265,7 +265,17 @@ pub enum Step {
     /// Remove tags, leaving others.
     RemoveTags(BTreeSet<String>),
     /// Make an agent or admin an end user: frees the seat and drops every group membership.
-    Downgrade,
+    Downgrade(Suspension),
+}
+
+/// Whose suspension stands when an account is downgraded. Zendesk may refuse to downgrade a suspended user (not known);
+/// only our own, just set in the same change, may be lifted for that and set again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspension {
+    /// This change set it.
+    Ours,
+    /// There is none, or somebody else's.
+    NotOurs,
 }
 
 /// What the brake counts a change as.
@@ -310,8 +320,10 @@ pub enum Guard {
     GroupUnreached(String),
     /// The entry can't be read while a group still names it.
     Unreadable,
-    /// The account was found by mail although no marker of ours was on it.
-    LostStore,
+    /// The account was found by its mail, or by an external id that isn't ours, while the external id isn't our own.
+    Unproven,
+    /// It makes an admin: one who edits a group must not make one unseen.
+    MakesAdmin,
 }
 
 /// What is done to one account of one person. There is no change without a cause.
@@ -357,14 +369,16 @@ pub enum Confirm {
 }
 
 impl Change {
-    /// The digest of a change: app, ids, action, fields with before and after, and the cause's code.
+    /// The digest of a change: app, ids, action, fields with before and after, the cause's code, and what a person who
+    /// approves it relies on beside these: what the brake counts it as, why it waits, and the steps.
     pub fn digest(&self) -> Digest {
         let mut digest = Digester::new("change 1");
+        digest.text(&format!("{:?} {:?} {:?}", self.class, self.guard, self.steps));
         digest.text(self.app.as_str()).text(&self.person.to_string());
         digest.text(&self.account.map(|id| id.to_string()).unwrap_or_default());
         digest.text(self.action.as_str()).text(self.cause.code.as_str());
         for change in &self.fields {
-            digest.text(change.field).text(&change.before.to_string()).text(&change.after.to_string());
+            digest.text(change.field).text(&format!("{:?}", change.before)).text(&format!("{:?}", change.after));
         }
         digest.finish()
     }

@@ -3,7 +3,7 @@
 //! Before the first call of a change an intent is on disk; after it the report is told and the intent settled. An
 //! unanswered call leaves its intent open, to be asked about before anything new is planned.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
@@ -12,13 +12,11 @@ use crate::domain::account::{KnownAccount, ObservedAccount, Standing, Suspended}
 use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::brake::ApprovedPlan;
 use crate::domain::change::{Action, Change, Class, Confirm, Guard, SignIn, Step};
-use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName};
+use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName, EntryId};
 use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict};
 use crate::domain::scope::Departure;
 
-use super::ports::{
-    CallFault, Clock, Directory, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement,
-};
+use super::ports::{CallFault, Clock, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement};
 use super::{Abort, Engine, Ports, Stop};
 
 /// What runs through a whole cycle.
@@ -28,6 +26,8 @@ pub(super) struct Run<'a> {
     /// The moment at which account states are judged.
     pub(super) now: DateTime<Utc>,
     pub(super) seq: u64,
+    /// The groups that assigned ones led to, in each directory that was read in full.
+    pub(super) reached: BTreeMap<DirectoryName, BTreeSet<EntryId>>,
     pub(super) stop: Stop,
     pub(super) progress: &'a mut dyn Progress,
 }
@@ -52,6 +52,27 @@ pub(super) struct Carried {
     pub(super) begun: BTreeSet<Digest>,
 }
 
+/// Unanswered changes after which an app is left alone: each is one more that must be asked about.
+const UNKNOWN_MAX: usize = 3;
+/// Failures after which an app is left alone, if they are more than a share of what was tried.
+const FAILED_MAX: usize = 5;
+/// That share, in percent.
+const FAILED_PERCENT: usize = 40;
+
+/// Why nothing more should be tried in this app for now, if so.
+fn gone_wrong(done: usize, failed: usize, unknown: usize) -> Option<Problem> {
+    let hint = "see the records of this cycle; the next one tries again";
+    if unknown >= UNKNOWN_MAX {
+        let why = format!("{unknown} calls were not answered: the rest of the plan waits");
+        return Some(Problem::new("unanswered", why, hint));
+    }
+    let tried = done + failed;
+    (failed >= FAILED_MAX && failed * 100 > tried * FAILED_PERCENT).then(|| {
+        let why = format!("{failed} of {tried} changes failed: the rest of the plan waits");
+        Problem::new("failing", why, hint)
+    })
+}
+
 /// How the steps of one change went.
 struct Walked {
     account: Option<AccountId>,
@@ -73,6 +94,7 @@ impl<P: Ports> Engine<P> {
         let changes = approved.into_changes();
         let mut carried = Carried::default();
         let mut seats_short = false;
+        let mut unknown = 0;
         if !changes.is_empty() {
             run.progress.note(&Event::Applying(&self.apps[at].rules.app, changes.len()));
         }
@@ -89,7 +111,10 @@ impl<P: Ports> Engine<P> {
                 let why = "no agent seat was left for an earlier person in this cycle";
                 Some(Problem::new("seats_short", why, "free a seat or buy one; the next cycle tries again"))
             } else {
-                self.unconfirmed(&change, run.now).await
+                {
+                    let reached = run.reached.get(&change.person.directory).cloned().unwrap_or_default();
+                    self.unconfirmed(&change, &reached, run.now).await
+                }
             };
             let applied = if let Some(problem) = skip {
                 let outcome = Outcome::NotAttempted(problem);
@@ -104,8 +129,13 @@ impl<P: Ports> Engine<P> {
             };
             match &applied.outcome {
                 Outcome::Done(_) | Outcome::AlreadySo(_) => carried.done += 1,
-                Outcome::Refused(_) | Outcome::Unknown(_) | Outcome::NotAttempted(_) => carried.failed += 1,
+                Outcome::Unknown(_) => {
+                    carried.failed += 1;
+                    unknown += 1;
+                }
+                Outcome::Refused(_) | Outcome::NotAttempted(_) => carried.failed += 1,
             }
+            carried.fault = carried.fault.or_else(|| gone_wrong(carried.done, carried.failed, unknown));
             run.progress.note(&Event::Applied(&applied));
         }
         Ok(carried)
@@ -120,38 +150,36 @@ impl<P: Ports> Engine<P> {
     }
 
     /// Looks a departed person up once more; answers why the removal isn't confirmed, if it isn't.
-    async fn unconfirmed(&mut self, change: &Change, now: DateTime<Utc>) -> Option<Problem> {
+    async fn unconfirmed(
+        &mut self,
+        change: &Change,
+        reached: &BTreeSet<EntryId>,
+        now: DateTime<Utc>,
+    ) -> Option<Problem> {
         if change.confirm == Confirm::No {
             return None;
         }
-        let name: &DirectoryName = &change.person.directory;
         let hint = "nothing was written; the next cycle looks again";
-        let Some(directory) = self.directories.iter_mut().find(|directory| directory.name() == name) else {
-            return Some(Problem::new("not_confirmed", format!("directory {name} is not configured"), hint));
-        };
         let known = match self.ledger.known(&change.app, &change.person) {
             Ok(Some(known)) => known,
             Ok(None) | Err(_) => {
-                return Some(Problem::new(
-                    "not_confirmed",
-                    "the store no longer knows the account",
-                    "the next cycle plans anew",
-                ));
+                return Some(Problem::new("not_confirmed", "the store no longer knows the account", hint));
             }
         };
-        let presence = match directory.look_up(change.person.entry, &known.dn, &known.through, now).await {
-            Ok(presence) => presence,
+        let departure = match self.look_up(&known, reached, now).await {
+            Ok(departure) => departure,
             Err(fault) => return Some(Problem::new("not_confirmed", fault, hint)),
         };
-        let departure = Departure::from(presence);
         // What was approved for an unreadable person or a lost group may look just as it did when it was shown.
-        let excused = matches!(change.guard, Some(Guard::Unreadable | Guard::GroupMissing(_) | Guard::GroupEmptied(_)));
+        let excused = matches!(
+            change.guard,
+            Some(Guard::Unreadable | Guard::GroupMissing(_) | Guard::GroupEmptied(_) | Guard::GroupUnreached(_))
+        );
         match departure {
             Departure::Unusable(_) | Departure::LeftGroups | Departure::Tombstone => None,
             // What was shown outright and can't be found any more is an absence, and a first one.
             Departure::Absent if change.class == Class::RemovalByAbsence => None,
             Departure::Unreadable { .. } if excused => None,
-            Departure::StillHeld { .. } if matches!(change.guard, Some(Guard::GroupUnreached(_))) => None,
             Departure::Absent | Departure::Unreadable { .. } | Departure::StillHeld { .. } => {
                 Some(Problem::new("not_confirmed", departure, hint))
             }
@@ -193,6 +221,8 @@ impl<P: Ports> Engine<P> {
         };
         let succeeded = matches!(outcome, Outcome::Done(_) | Outcome::AlreadySo(_));
         let elapsed_ms = elapsed(started);
+        // An account that was made has an id to be told, whatever came after.
+        let change = Change { account: change.account.or(walked.account), ..change };
         let applied = Applied { change, outcome, request_id: walked.request_id.clone(), elapsed_ms };
         self.tell(&applied, seq, run)?;
         if matches!(applied.outcome, Outcome::Unknown(_)) {
@@ -214,6 +244,7 @@ impl<P: Ports> Engine<P> {
     fn intent(&self, change: &Change, seq: u64, run: &Run<'_>) -> Intent {
         let external_id = change.steps.iter().find_map(|step| match step {
             Step::Create(new) => new.external_id.clone(),
+            Step::Write(patch) => patch.external_id.clone(),
             _ => None,
         });
         Intent {
@@ -411,7 +442,7 @@ fn takes_seat(change: &Change) -> bool {
         | Step::MakeDefault(_)
         | Step::AddTags(_)
         | Step::RemoveTags(_)
-        | Step::Downgrade => false,
+        | Step::Downgrade(_) => false,
     })
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::CycleId;
 
 use super::holds::HoldFault;
-use super::ports::{Clock, Completeness, CycleSummary, HoldState, Ledger, Progress};
+use super::ports::{Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
 use super::{Abort, CycleOrder, Ending, Engine, Ports, Stop};
 
@@ -102,6 +102,9 @@ impl Reply {
 impl From<Abort> for Reply {
     fn from(abort: Abort) -> Self {
         let hint = match &abort {
+            Abort::Ledger(LedgerFault::Foreign { .. }) => {
+                "correct `subdomain` or `base_url`, or give the other Zendesk account a state directory of its own"
+            }
             Abort::Ledger(_) => "see that nothing else uses the state directory and that its disk is well",
             Abort::Report(_) => {
                 "free space for the report or correct its permissions; nothing is done that can't be told"

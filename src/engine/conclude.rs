@@ -7,7 +7,7 @@ use crate::domain::brake::{Experience, Hold, HoldReason};
 use crate::domain::change::Confirm;
 use crate::domain::id::{Digest, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
-use crate::domain::plan::{Conflict, Plan, Rejected, Waiting};
+use crate::domain::plan::{Conflict, ConflictReason, Plan, Rejected, Waiting};
 use crate::domain::scope::Departure;
 
 use super::apply::Run;
@@ -69,7 +69,7 @@ impl<P: Ports> Engine<P> {
             notice.problem = Some(hold_problem(record));
             self.report.tell(&notice)?;
         }
-        for hold in held {
+        for hold in held.iter().filter(|hold| hold.reason != HoldReason::Rejected) {
             run.progress.note(&Event::Held(hold));
         }
         let before = self.ledger.holds()?;
@@ -82,10 +82,10 @@ impl<P: Ports> Engine<P> {
         let held_count = waiting.iter().map(|record| record.changes.len()).sum();
         // Half a look isn't the first look: a directory or an assigned group was missing from it.
         let missing = |hold: &Hold| hold.changes.is_empty();
-        let first =
-            held.iter().any(|hold| hold.reason == HoldReason::FirstCycle || missing(hold)) || !reads.unread.is_empty();
+        let first = held.iter().any(|hold| waits_for_first(&hold.reason) || missing(hold)) || !reads.unread.is_empty();
         let standing = self.ledger.app_standing(&plan.app)?;
-        if standing.experience == Experience::First && !first {
+        let carried_something = !begun.is_empty() || standing.population > 0;
+        if standing.experience != Experience::Settled && !first && carried_something {
             self.ledger.accept(&plan.app)?;
         }
         let brakes = if waiting.is_empty() { Brakes::Off } else { Brakes::On };
@@ -95,7 +95,10 @@ impl<P: Ports> Engine<P> {
     /// Ends the notes of an absence for people who were seen again, though nothing could be done for them.
     fn end_notes(&mut self, plan: &Plan) -> Result<(), Abort> {
         let rejected = plan.rejected.iter().map(|one| &one.person);
-        let conflicts = plan.conflicts.iter().map(|one| &one.person);
+        // These two befall departed people as well, who weren't seen.
+        let perhaps =
+            |why: &ConflictReason| matches!(why, ConflictReason::Untouchable(_) | ConflictReason::LastAdmins(_));
+        let conflicts = plan.conflicts.iter().filter(|one| !perhaps(&one.why)).map(|one| &one.person);
         let wanted = plan.changes.iter().filter(|change| change.confirm == Confirm::No).map(|change| &change.person);
         let held = |waiting: &&Waiting| matches!(waiting.departure, Departure::StillHeld { .. });
         let held = plan.waiting.iter().filter(held).map(|waiting| &waiting.known.person);
@@ -201,4 +204,9 @@ impl<P: Ports> Engine<P> {
         notice.cause = Some(cause);
         Ok(self.report.tell(&notice)?)
     }
+}
+
+/// Whether a hold says that nobody has agreed to the app's first plan yet. A rejected one was looked at and not agreed to.
+const fn waits_for_first(reason: &HoldReason) -> bool {
+    matches!(reason, HoldReason::FirstCycle | HoldReason::StoreReplaced | HoldReason::Rejected)
 }

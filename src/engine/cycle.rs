@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::brake::{Bench, Review, review};
-use crate::domain::id::{AppName, CycleId, DirectoryName};
+use crate::domain::change::Change;
+use crate::domain::id::{AppName, CycleId, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 use crate::domain::plan::Plan;
 use crate::domain::scope::Resolved;
@@ -15,7 +16,7 @@ use super::holds::{approvals, missing_group, rejections, spend};
 use super::ports::{
     AppCounts, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
-use super::propose::{ProposeFault, Whole};
+use super::propose::{ProposeFault, Whole, names};
 use super::{Abort, CycleReport, Ending, Engine, Ports, Stop};
 
 /// What is asked of a cycle.
@@ -105,8 +106,14 @@ impl<P: Ports> Engine<P> {
                 apps.push(AppPlan { app, result: Err(problem.clone()) });
                 continue;
             }
-            let result = match self.propose(at, wants, &wholes, &mut faults, &cycle, only).await {
-                Ok(proposed) => Ok(self.brake(at, proposed.plan, proposed.gone, &wholes)?),
+            let result = match self.propose(at, wants, &wholes, &mut faults, &cycle).await {
+                Ok(proposed) => {
+                    let (plan, review) = self.brake(at, proposed.plan, proposed.gone, &wholes)?;
+                    Ok(match only {
+                        Some(user) => narrow(plan, review, user),
+                        None => (plan, review),
+                    })
+                }
                 Err(ProposeFault::Ledger(fault)) => return Err(fault.into()),
                 Err(ProposeFault::Call(fault)) => {
                     progress.note(&Event::Fault(&fault.problem()));
@@ -158,13 +165,16 @@ impl<P: Ports> Engine<P> {
         let began = self.clock.now();
         let cycle = CycleId::at(began);
         tracing::info!(cycle = %cycle, "cycle began");
-        let mut run = Run { cycle: cycle.clone(), actor: order.actor, now: began, seq: 0, stop: order.stop, progress };
+        let reached = BTreeMap::new();
+        let mut run =
+            Run { cycle: cycle.clone(), actor: order.actor, now: began, seq: 0, reached, stop: order.stop, progress };
         self.bind()?;
         self.report.ready()?;
         let unsettled = self.recover(&mut run).await?;
         let skip: BTreeMap<usize, Problem> = unsettled.into_iter().map(|one| (one.at, one.fault.problem())).collect();
         let prepared = self.prepare(cycle.clone(), order.only.as_deref(), &skip, run.progress).await?;
         self.pin(&prepared.wholes)?;
+        run.reached = prepared.wholes.iter().map(|(name, whole)| (name.clone(), whole.reached())).collect();
         let complete: BTreeSet<DirectoryName> =
             prepared.wholes.keys().filter(|name| !prepared.faults.contains_key(*name)).cloned().collect();
         let mut endings = BTreeSet::from([Ending::Done]);
@@ -201,7 +211,7 @@ impl<P: Ports> Engine<P> {
                     let holds = spend(self.ledger.holds()?, &part.app, &carried.begun);
                     self.ledger.keep_holds(&part.app, &holds)?;
                 }
-                let held = reviewed.held.iter().map(|hold| hold.changes.len()).sum();
+                let held = plan.changes.len().saturating_sub(carried.begun.len() + carried.left);
                 let brakes = if held > 0 { Brakes::On } else { Brakes::Off };
                 Concluded { held, brakes, troubles_new: plan.conflicts.len() + plan.rejected.len() }
             };
@@ -314,6 +324,24 @@ impl<P: Ports> Engine<P> {
             text: text.join("; "),
         }
     }
+}
+
+/// One person's part of a plan. The brake has looked at the whole: one by one is no way around a limit.
+fn narrow(mut plan: Plan, review: Review, user: &str) -> (Plan, Review) {
+    let is = |email: &str, name: &str, person: &PersonId| names(user, email, name, person);
+    let wanted = |change: &Change| is(change.email.as_str(), &change.name, &change.person);
+    plan.changes.retain(wanted);
+    plan.conflicts.retain(|one| is(one.user.as_str(), &one.name, &one.person));
+    plan.rejected.retain(|one| {
+        let email = one.user.as_ref().map_or("", |email| email.as_str());
+        is(email, one.name.as_deref().unwrap_or_default(), &one.person)
+    });
+    plan.waiting.retain(|one| {
+        let known = &one.known;
+        is(known.written.email.as_str(), &known.written.name, &known.person)
+    });
+    let held = review.held.into_iter().filter(|hold| hold.changes.is_empty() || hold.changes.iter().any(wanted));
+    (plan, Review { approved: review.approved.part(wanted), held: held.collect() })
 }
 
 fn endings_of(carried: &Carried, concluded: &Concluded) -> impl Iterator<Item = Ending> {

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::domain::account::{DesiredAccount, Trace};
 use crate::domain::account_state::AccountState;
-use crate::domain::assignment::{EmptyGroup, Membership, PinKey, grants};
+use crate::domain::assignment::{EmptyGroup, Membership, PinKey, Role, grants};
 use crate::domain::id::{DirectoryName, Email, EntryId, ExternalId, PersonId};
 use crate::domain::mapping::{ExternalIdRule, Mapped, Rejection};
 use crate::domain::plan::Rejected;
@@ -59,18 +59,18 @@ pub(super) struct Question {
     pub(super) keys: Vec<PinKey>,
     /// By app: for each position in the order, the assignments of the app that it stands for.
     assignments: Vec<BTreeMap<usize, Vec<usize>>>,
-    /// Positions whose groups may be empty.
-    may_be_empty: BTreeSet<usize>,
+    /// By app: positions whose groups may be empty.
+    may_be_empty: Vec<BTreeSet<usize>>,
 }
 
 impl Question {
-    /// The groups that may be empty, by id.
-    pub(super) fn may_be_empty(&self, end: &ReadEnd) -> BTreeSet<EntryId> {
+    /// The groups that may be empty for an app, by id.
+    pub(super) fn may_be_empty(&self, app: usize, end: &ReadEnd) -> BTreeSet<EntryId> {
         let found = |at: &usize| match end.resolved.get(*at) {
             Some(Resolved::Found(id)) => Some(*id),
             Some(Resolved::Missing | Resolved::Ambiguous(_)) | None => None,
         };
-        self.may_be_empty.iter().filter_map(found).collect()
+        self.may_be_empty.get(app).into_iter().flatten().filter_map(found).collect()
     }
 }
 
@@ -83,9 +83,10 @@ pub(super) fn question<H>(
     let mut order = ReadOrder { groups: Vec::new(), attributes: BTreeSet::new(), now };
     let mut keys: Vec<PinKey> = Vec::new();
     let mut assignments = Vec::new();
-    let mut may_be_empty = BTreeSet::new();
+    let mut may_be_empty = Vec::new();
     for app in apps {
         let mut mine: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut empty = BTreeSet::new();
         for (position, assignment) in app.rules.assignments.iter().enumerate() {
             if assignment.directory != *directory {
                 continue;
@@ -97,7 +98,7 @@ pub(super) fn question<H>(
                 keys.len() - 1
             });
             if assignment.empty == EmptyGroup::Allowed {
-                may_be_empty.insert(at);
+                empty.insert(at);
             }
             mine.entry(at).or_default().push(position);
         }
@@ -105,6 +106,7 @@ pub(super) fn question<H>(
             order.attributes.extend(app.rules.mapping.attributes().iter().cloned());
         }
         assignments.push(mine);
+        may_be_empty.push(empty);
     }
     Question { order, keys, assignments, may_be_empty }
 }
@@ -208,13 +210,22 @@ impl Listener<'_> {
         Ok(())
     }
 
+    /// Whether an assignment makes admins. Only a directly listed member becomes one: whoever may edit a nested group
+    /// must not.
+    fn gives_admin(&self, assignment: usize) -> bool {
+        let role = self.rules.assignments.get(assignment).and_then(|one| one.role.as_ref());
+        role.is_some_and(|grant| grant.role() == Role::Admin)
+    }
+
     fn memberships(&self, sighting: &Sighting) -> Vec<Membership> {
         let mut memberships: Vec<Membership> = sighting
             .memberships
             .iter()
             .flat_map(|one| {
                 let positions = self.assignments.get(&one.assignment).map_or(&[][..], Vec::as_slice);
-                positions.iter().map(|&assignment| Membership { assignment, path: one.path.clone() })
+                let nested = one.path.0.len() > 1;
+                let gives = move |assignment: &&usize| !(nested && self.gives_admin(**assignment));
+                positions.iter().filter(gives).map(|&assignment| Membership { assignment, path: one.path.clone() })
             })
             .collect();
         memberships.sort();

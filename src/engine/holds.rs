@@ -37,7 +37,7 @@ pub enum HoldFault {
     /// Nobody in it is named so.
     #[error("nobody in this hold is {0}: name people by mail, as `holds show` does")]
     NoSuchUser(String),
-    /// There is nothing in it to approve.
+    /// There is nothing in it to decide about.
     #[error("this hold only says that something is missing; it goes when that is mended: {0}")]
     NothingWaits(String),
 }
@@ -145,6 +145,9 @@ impl<P: Ports> Engine<P> {
             Ok(hold) => hold.clone(),
             Err(fault) => return Ok(Err(fault)),
         };
+        if hold.changes.is_empty() {
+            return Ok(Err(HoldFault::NothingWaits(hold.reason)));
+        }
         let answer = HoldAnswer { id: hold.id, app: hold.app.clone(), changes: hold.changes.len() };
         let state = HoldState::Rejected { by: actor.to_owned(), at: self.clock.now() };
         self.decide(&holds, &hold, state, Subject::Reject, answer.changes, actor)?;
@@ -163,7 +166,8 @@ impl<P: Ports> Engine<P> {
         let now = self.clock.now();
         // Told first: a decision that isn't on record doesn't count.
         self.report.ready()?;
-        let mut notice = Notice::new(now, CycleId::at(now), 1, subject, Verdict::Done, actor);
+        // Cycles count from 1: a cycle that begins in the same millisecond has no place 0.
+        let mut notice = Notice::new(now, CycleId::at(now), 0, subject, Verdict::Done, actor);
         notice.app = Some(hold.app.clone());
         let mut cause = Notice::cause_code(&hold.code);
         cause.evidence =

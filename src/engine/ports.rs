@@ -318,7 +318,7 @@ pub struct Intent {
     pub action: Action,
     /// The digest of the change.
     pub digest: Digest,
-    /// The external id that a new account carries.
+    /// The external id that is written to the account, if one is.
     pub external_id: Option<ExternalId>,
     /// The mail.
     pub email: Email,

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::account::{KnownAccount, ObservedAccount};
 use crate::domain::change::Guard;
 use crate::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, ExternalId, PersonId};
-use crate::domain::plan::{Basis, Case, Found, Plan, Proposal, Rejected, plan};
+use crate::domain::plan::{Basis, Case, Found, Plan, Proposal, plan};
 use crate::domain::scope::{CompleteRead, Departure, Resolved};
 
 use super::gather::{Question, Want, Wants};
@@ -16,6 +18,13 @@ use super::{Engine, Ports};
 pub(super) struct Whole {
     pub(super) question: Question,
     pub(super) read: CompleteRead,
+}
+
+impl Whole {
+    /// The groups that were reached from assigned ones.
+    pub(super) fn reached(&self) -> BTreeSet<EntryId> {
+        self.read.end().groups.keys().copied().collect()
+    }
 }
 
 /// Why no plan could be made for an app.
@@ -49,39 +58,24 @@ impl<P: Ports> Engine<P> {
         wholes: &BTreeMap<DirectoryName, Whole>,
         faults: &mut BTreeMap<DirectoryName, ReadFault>,
         cycle: &CycleId,
-        only: Option<&str>,
     ) -> Result<Proposed, ProposeFault> {
         let app = self.apps[at].rules.app.clone();
         let standing = self.ledger.app_standing(&app)?;
         let basis = Basis { store: self.ledger.serial(), rules: self.apps[at].rules.digest(), cycle: cycle.clone() };
-        let (candidates, gone) = self.departures(&app, &wants, wholes, faults).await?;
+        let (candidates, gone) = self.departures(at, &wants, wholes, faults).await?;
         let mut rejected = Vec::new();
         let mut wanted = Vec::new();
         for (person, want) in wants.people {
             match want {
                 Want::Differs(desired) => {
                     let known = self.ledger.known(&app, &person)?;
-                    let guard = known.as_ref().and_then(|known| shaken(known, wholes));
+                    let guard = known.as_ref().and_then(|known| shaken(at, known, wholes));
                     wanted.push((desired, known, guard));
                 }
                 Want::Rejected(one) => rejected.push(*one),
                 Want::Same | Want::Unusable(_) => {}
             }
         }
-        if let Some(user) = only {
-            wanted.retain(|(desired, _, _)| names(user, desired.email.as_str(), &desired.name, &desired.person));
-            rejected.retain(|one: &Rejected| {
-                let email = one.user.as_ref().map_or("", |email| email.as_str());
-                names(user, email, one.name.as_deref().unwrap_or_default(), &one.person)
-            });
-        }
-        let candidates: Vec<Candidate> = candidates
-            .into_iter()
-            .filter(|one| {
-                let known = &one.known;
-                only.is_none_or(|user| names(user, known.written.email.as_str(), &known.written.name, &known.person))
-            })
-            .collect();
         if wanted.is_empty() && candidates.is_empty() {
             let mut plan = Plan::empty(app, basis, standing.population);
             plan.rejected = rejected;
@@ -143,14 +137,16 @@ impl<P: Ports> Engine<P> {
     /// Managed people whom no complete read shows as wanted, each looked up by immutable id.
     async fn departures(
         &mut self,
-        app: &AppName,
+        at: usize,
         wants: &Wants,
         wholes: &BTreeMap<DirectoryName, Whole>,
         faults: &mut BTreeMap<DirectoryName, ReadFault>,
     ) -> Result<(Vec<Candidate>, usize), LedgerFault> {
+        let app = &self.apps[at].rules.app.clone();
         let mut candidates = Vec::new();
         let mut gone = 0;
         for (name, whole) in wholes {
+            let reached = whole.reached();
             for trace in self.ledger.traces(app, name)?.into_iter().filter(|trace| trace.standing.in_use()) {
                 let person = PersonId { directory: name.clone(), entry: trace.entry };
                 let unusable = match wants.people.get(&person) {
@@ -163,7 +159,7 @@ impl<P: Ports> Engine<P> {
                     Some(state) => Departure::Unusable(state),
                     None => {
                         gone += 1;
-                        match self.look_up(&known, whole).await {
+                        match self.look_up(&known, &reached, whole.question.order.now).await {
                             Ok(departure) => departure,
                             Err(fault) => {
                                 // Without look-ups nobody of this directory is shown to have departed.
@@ -175,30 +171,38 @@ impl<P: Ports> Engine<P> {
                     }
                 };
                 let outright = matches!(departure, Departure::Unusable(_) | Departure::Tombstone);
-                let guard = if outright { None } else { shaken(&known, wholes) };
+                let guard = if outright { None } else { shaken(at, &known, wholes) };
                 candidates.push(Candidate { known, departure, guard });
             }
         }
         Ok((candidates, gone))
     }
 
-    async fn look_up(&mut self, known: &KnownAccount, whole: &Whole) -> Result<Departure, ReadFault> {
+    /// What shows that a managed person departed. `reached` are the groups to which assigned ones led in this cycle.
+    pub(super) async fn look_up(
+        &mut self,
+        known: &KnownAccount,
+        reached: &BTreeSet<EntryId>,
+        now: DateTime<Utc>,
+    ) -> Result<Departure, ReadFault> {
         let name = &known.person.directory;
         let directory = self.directories.iter_mut().find(|directory| directory.name() == name);
         let Some(directory) = directory else {
             return Err(ReadFault::Unfit(format!("directory {name} is not configured")));
         };
-        let now = whole.question.order.now;
         let departure: Departure = directory.look_up(known.person.entry, &known.dn, &known.through, now).await?.into();
-        let reached: BTreeSet<EntryId> =
-            known.through.iter().filter(|id| whole.read.end().groups.contains_key(id)).copied().collect();
-        if !matches!(departure, Departure::StillHeld { .. }) || reached == known.through {
+        if !matches!(departure, Departure::StillHeld { .. }) || known.through.is_subset(reached) {
             return Ok(departure);
         }
-        // Held by a group to which no assigned one leads any more: that holds nobody, and it is guarded.
-        match directory.look_up(known.person.entry, &known.dn, &reached, now).await?.into() {
+        // Held by a group to which no assigned one leads any more: that holds nobody, and the removal is guarded.
+        let led: BTreeSet<EntryId> = known.through.intersection(reached).copied().collect();
+        match directory.look_up(known.person.entry, &known.dn, &led, now).await?.into() {
             Departure::LeftGroups => Ok(Departure::LeftGroups),
-            _ => Ok(departure),
+            Departure::Unusable(_)
+            | Departure::Tombstone
+            | Departure::Absent
+            | Departure::Unreadable { .. }
+            | Departure::StillHeld { .. } => Ok(departure),
         }
     }
 
@@ -231,17 +235,17 @@ pub(super) fn names(user: &str, email: &str, name: &str, person: &PersonId) -> b
 }
 
 /// Why a loss of this person must wait: a group that held them is missing, reads empty without leave, or isn't reached.
-fn shaken(known: &KnownAccount, wholes: &BTreeMap<DirectoryName, Whole>) -> Option<Guard> {
+fn shaken(at: usize, known: &KnownAccount, wholes: &BTreeMap<DirectoryName, Whole>) -> Option<Guard> {
     let whole = wholes.get(&known.person.directory)?;
     let end = whole.read.end();
     let pinned = |at: usize| whole.question.order.groups[at].pin;
-    for (at, resolved) in end.resolved.iter().enumerate() {
+    for (position, resolved) in end.resolved.iter().enumerate() {
         let lost = matches!(resolved, Resolved::Missing | Resolved::Ambiguous(_));
-        if lost && pinned(at).is_some_and(|id| known.through.contains(&id)) {
-            return Some(Guard::GroupMissing(whole.question.keys[at].text.clone()));
+        if lost && pinned(position).is_some_and(|id| known.through.contains(&id)) {
+            return Some(Guard::GroupMissing(whole.question.keys[position].text.clone()));
         }
     }
-    let allowed: BTreeSet<EntryId> = whole.question.may_be_empty(end);
+    let allowed: BTreeSet<EntryId> = whole.question.may_be_empty(at, end);
     let emptied = |id: &&EntryId| end.groups.get(*id).is_some_and(|group| group.members == 0) && !allowed.contains(*id);
     if let Some(id) = known.through.iter().find(emptied) {
         return Some(Guard::GroupEmptied(

@@ -105,7 +105,9 @@ impl<P: Ports> Engine<P> {
     /// Whether an account that a look-up found is the one that an intent was about. A mail alone doesn't make it so.
     fn is_ours(&self, intent: &Intent, account: &ObservedAccount) -> Result<bool, Abort> {
         if intent.account.is_some() {
-            return Ok(true);
+            // An adoption that wrote no marker took no effect, and is decided anew.
+            let marked = intent.external_id.is_none() || account.external_id == intent.external_id;
+            return Ok(intent.action != Action::Adopt || marked);
         }
         let owner = self.ledger.owner(&intent.app, account.id)?;
         if owner.is_some_and(|owner| owner != intent.person) {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::brake::Hold;
 use crate::domain::change::{Action, Change, FieldValue};
 use crate::domain::id::{Digest, Digester};
+use crate::domain::scope::Departure;
 
 use super::cycle::{AppPlan, Prepared};
 use super::ports::{CycleSummary, HoldRecord, HoldState};
@@ -414,7 +415,11 @@ impl PlanView {
             app: app.clone(),
             directory_id: one.known.person.entry.to_string(),
             user: one.known.written.email.to_string(),
-            why: one.departure.to_string(),
+            why: match &one.departure {
+                // The first complete read only makes a note of it.
+                Departure::Absent => "not found; a second complete read in a later cycle must say the same".to_owned(),
+                other => other.to_string(),
+            },
         }));
         let bare = review.held.iter().filter(|hold| hold.changes.is_empty());
         self.notices.extend(bare.map(|hold| format!("{app}: {}", hold.reason)));

@@ -8,6 +8,8 @@ use crate::domain::id::{AccountId, AppName, CycleId, Digest, Digester, Directory
 pub(super) const SCHEMA: &[u8] = b"schema";
 /// What the keys of apps with an accepted cycle begin with.
 pub(super) const SETTLED: &[u8] = b"settled\0";
+/// That this store took the place of one that was lost, damaged, or newer.
+pub(super) const REPLACED: &[u8] = b"replaced";
 /// What the keys of bindings begin with.
 const BINDING: &[u8] = b"binding\0";
 

@@ -162,6 +162,7 @@ impl Ledger for SledLedger {
     fn app_standing(&self, app: &AppName) -> Result<AppStanding, LedgerFault> {
         let experience = match self.vault.get(Tree::Meta, &keys::settled(app))? {
             Some(_) => Experience::Settled,
+            None if self.vault.get(Tree::Meta, keys::REPLACED)?.is_some() => Experience::Replaced,
             None => Experience::First,
         };
         Ok(AppStanding { experience, population: self.population.get(app.as_str()).copied().unwrap_or_default() })

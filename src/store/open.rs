@@ -156,6 +156,7 @@ fn start_over(mut vault: Vault, serial: u64, before: [u8; 32]) -> Result<Vault, 
     for key in vault.keys(Tree::Meta, keys::SETTLED)? {
         draft.remove(Tree::Meta, key);
     }
+    draft.put(Tree::Meta, keys::REPLACED.to_vec(), &[])?;
     vault.refound(draft, serial.saturating_add(1), before)?;
     Ok(vault)
 }
@@ -182,6 +183,9 @@ fn begin(dir: &Path, sled: Unjudged, after: Option<&Beside>) -> Result<Vault, Le
     let mut vault = Vault::take(dir, sled, manifest, serial)?;
     let mut draft = Draft::default();
     draft.put(Tree::Meta, keys::SCHEMA.to_vec(), &records::schema()?)?;
+    if after.is_some() {
+        draft.put(Tree::Meta, keys::REPLACED.to_vec(), &[])?;
+    }
     vault.refound(draft, serial, before)?;
     Ok(vault)
 }

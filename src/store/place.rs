@@ -30,7 +30,8 @@ pub(super) fn fault(path: &Path, why: impl std::fmt::Display) -> LedgerFault {
 
 /// Makes the state directory, or takes everybody else's rights on it away.
 pub(super) fn prepare(dir: &Path) -> Result<(), LedgerFault> {
-    private_dir(dir)?;
+    // The service's group must reach the control socket; everything else in it is for the owner alone.
+    restricted_dir(dir, 0o750)?;
     let free = rustix::fs::statvfs(dir).map_err(|why| fault(dir, why))?;
     let bytes = free.f_bavail.saturating_mul(free.f_frsize);
     if bytes < FREE_MIN {
@@ -42,10 +43,15 @@ pub(super) fn prepare(dir: &Path) -> Result<(), LedgerFault> {
 
 /// Makes a directory for its owner alone.
 pub(super) fn private_dir(dir: &Path) -> Result<(), LedgerFault> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|why| fault(dir, why))?;
+    restricted_dir(dir, 0o700)
+}
+
+/// Makes a directory with no more rights than these, and takes others away.
+fn restricted_dir(dir: &Path, mode: u32) -> Result<(), LedgerFault> {
+    DirBuilder::new().recursive(true).mode(mode).create(dir).map_err(|why| fault(dir, why))?;
     let meta = fs::metadata(dir).map_err(|why| fault(dir, why))?;
-    if meta.mode() & 0o077 != 0 {
-        fs::set_permissions(dir, Permissions::from_mode(0o700)).map_err(|why| fault(dir, why))?;
+    if meta.mode() & 0o777 & !mode != 0 {
+        fs::set_permissions(dir, Permissions::from_mode(meta.mode() & mode)).map_err(|why| fault(dir, why))?;
     }
     Ok(())
 }

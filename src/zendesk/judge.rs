@@ -131,6 +131,9 @@ fn judge_refusal(purpose: Purpose, received: &Received, asked: Option<Duration>)
         }
         // The status of this one isn't documented.
         _ if refusal.seats_short() => Verdict::Fail(CallFault::SeatsShort(message)),
+        // A shared user can't be updated (API reference, Users): a refused write is about that record. Whoever may write
+        // nothing at all is stopped by the engine after a few.
+        403 if purpose == Purpose::Write => Verdict::Fail(CallFault::Refused { kind: "forbidden", message }),
         403 => Verdict::Fail(CallFault::Unauthorized(message)),
         404 => Verdict::Fail(CallFault::NotFound(message)),
         _ => Verdict::Fail(CallFault::Refused { kind: refusal.kind(), message }),

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::domain::assignment::Role;
-use crate::domain::change::{NewAccount, OldEmail, Patch, SignIn, Step, Welcome};
+use crate::domain::change::{NewAccount, OldEmail, Patch, SignIn, Step, Suspension, Welcome};
 use crate::domain::id::{AccountId, Email, GroupId};
 use crate::engine::ports::{CallFault, Effect, StepDone};
 
@@ -44,7 +44,7 @@ pub(super) async fn carry_out(
         Step::RemoveTags(tags) => {
             done(caller.send(&Call::delete("users/{id}/tags", &[id.0]).with_body(listed(tags))).await)
         }
-        Step::Downgrade => downgrade(caller, id).await,
+        Step::Downgrade(suspension) => downgrade(caller, id, *suspension).await,
     };
     did.map(|(effect, request_id)| StepDone { account: id, effect, request_id })
 }
@@ -248,15 +248,15 @@ async fn set_suspended(caller: &mut Caller, id: AccountId, suspended: bool) -> D
     put(caller, id, user, None, Some(suspended)).await
 }
 
-/// Makes an end user. Whether Zendesk takes that from a suspended user isn't documented; if it refuses, the suspension
-/// is lifted for the moment of the downgrade, and put back whatever comes of it.
-async fn downgrade(caller: &mut Caller, id: AccountId) -> Did {
+/// Makes an end user. Whether Zendesk takes that from a suspended user isn't documented; if it refuses, our own
+/// suspension is lifted for the moment of the downgrade, and put back whatever comes of it. Nobody else's is touched.
+async fn downgrade(caller: &mut Caller, id: AccountId, suspension: Suspension) -> Did {
     let refusal = match set_role_end_user(caller, id).await {
         Err(fault @ CallFault::Refused { kind: "invalid", .. }) => fault,
         did => return did,
     };
     let user = users::show(caller, id).await?;
-    if !user.as_ref().is_some_and(User::is_suspended) {
+    if suspension == Suspension::NotOurs || !user.as_ref().is_some_and(User::is_suspended) {
         return Err(refusal);
     }
     let did = match set_suspended(caller, id, false).await {

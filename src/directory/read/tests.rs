@@ -353,6 +353,20 @@ mod active_directory {
     }
 
     #[tokio::test]
+    async fn people_may_be_known_by_another_guid_than_groups() {
+        let mut one = ad(person(1), 901, 10);
+        one.attributes.push(("mS-DS-ConsistencyGuid".into(), vec![id(1).to_object_guid().to_vec()]));
+        one.set("userAccountControl", &["512"]);
+        let without = ad(person(2), 902, 11);
+        let entries = vec![top(), ad(group("a", 100, &["cn=p1,dc=x", "cn=p2,dc=x"]), 100, 1), one, without];
+        let settings = DirectorySettings { id_attribute: "mS-DS-ConsistencyGuid".into(), ..ad_settings() };
+        let outcome = read_with(&with(entries), settings, &["cn=a,dc=x"]).await;
+        assert_eq!(outcome.whole().resolved, [Resolved::Found(id(100))]);
+        assert_eq!(outcome.shown(), BTreeSet::from([id(1)]));
+        assert_eq!(outcome.unreadable().len(), 1);
+    }
+
+    #[tokio::test]
     async fn references_to_partitions_without_people_are_passed_over_and_others_are_not() {
         for (url, whole) in [
             ("ldap://x/CN=Configuration,DC=x", true),

@@ -4,7 +4,7 @@ use crate::domain::account::{KnownAccount, ObservedAccount, Standing, Suspended}
 use crate::domain::account_state::AccountState;
 use crate::domain::assignment::Role;
 use crate::domain::change::{
-    Action, Cause, CauseCode, Change, Class, Confirm, FieldChange, FieldValue, Guard, Patch, SignIn, Step,
+    Action, Cause, CauseCode, Change, Class, Confirm, FieldChange, FieldValue, Guard, Patch, SignIn, Step, Suspension,
 };
 use crate::domain::rules::{Removal, Switch};
 use crate::domain::scope::Departure;
@@ -129,7 +129,8 @@ impl Parts {
         if has_seat {
             let before = catalog.role_name(account.role, account.custom_role);
             note("role", FieldValue::Text(before.to_string()), FieldValue::Text(Role::EndUser.to_string()));
-            steps.push(Step::Downgrade);
+            let suspension = if suspends { Suspension::Ours } else { Suspension::NotOurs };
+            steps.push(Step::Downgrade(suspension));
         }
         let tags: std::collections::BTreeSet<String> = known.given_tags.intersection(&account.tags).cloned().collect();
         if !tags.is_empty() {

@@ -147,7 +147,8 @@ fn marked(context: &Context<'_>, desired: &DesiredAccount, accounts: Vec<Observe
     } else if let Some(owner) = other_owner(context, desired, &account) {
         ConflictReason::OtherPerson(owner)
     } else if account.role == Role::Admin && *context.rules.mapping.external_id() != ExternalIdRule::Own {
-        // A template's value is a directory attribute: whoever can edit it must not reach an admin's account.
+        // A template's value is a directory attribute: whoever can edit it must not reach an admin's account. What isn't
+        // an admin's waits for a person all the same: see Guard::Unproven.
         ConflictReason::Untouchable("an admin's")
     } else {
         return Some(Match::Marked(Box::new(account)));

@@ -308,7 +308,7 @@ impl Conflict {
 fn role_after(change: &Change) -> Option<Role> {
     use super::change::Step;
     change.steps.iter().rev().find_map(|step| match step {
-        Step::Downgrade => Some(Role::EndUser),
+        Step::Downgrade(_) => Some(Role::EndUser),
         Step::Write(patch) => patch.role.map(|(role, _)| role),
         Step::Create(new) => Some(new.role),
         _ => None,

@@ -6,7 +6,7 @@ use crate::domain::account::{DesiredAccount, KnownAccount, ObservedAccount, Stan
 use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::change::{
     Action, Cause, CauseCode, Change, Class, Confirm, FieldChange, FieldValue, Guard, NewAccount, OldEmail, Patch,
-    SignIn, Step,
+    SignIn, Step, Suspension,
 };
 use crate::domain::id::{AccountId, CustomRoleId, Email, GroupId};
 use crate::domain::mapping::{ExternalIdRule, Field, FieldMode, Rejection};
@@ -159,6 +159,8 @@ impl Work<'_> {
         let class = match (difference.fields.is_empty(), raises) {
             (true, _) => Class::Link,
             (false, true) => Class::TakesOrRaises,
+            // Taking over many accounts that existed before is never a plain update.
+            (false, false) if action == Action::Adopt => Class::TakesOrRaises,
             (false, false) => Class::Plain,
         };
         if action == Action::Adopt {
@@ -166,8 +168,8 @@ impl Work<'_> {
         }
         let mut outcome = self.outcome(Some(&account), None);
         outcome.adopted_role = (action == Action::Adopt).then_some(account.role);
-        let guard = (action == Action::Adopt && *self.context.rules.mapping.external_id() == ExternalIdRule::Off)
-            .then_some(Guard::LostStore);
+        // Only our own external id proves that an account is this person's.
+        let guard = (*self.context.rules.mapping.external_id() != ExternalIdRule::Own).then_some(Guard::Unproven);
         self.change(Some(account.id), action, CauseCode::Assigned, difference, class, guard, Some(outcome))
     }
 
@@ -213,7 +215,8 @@ impl Work<'_> {
         if switch == Switch::Off {
             return Decision::SwitchedOff(action);
         }
-        let guard = guard.filter(|_| class == Class::TakesOrRaises);
+        let loses_tags = difference.steps.iter().any(|step| matches!(step, Step::RemoveTags(_)));
+        let guard = guard.filter(|_| class == Class::TakesOrRaises || loses_tags);
         self.change(Some(account.id), action, code, difference, class, guard, Some(outcome))
     }
 
@@ -258,6 +261,9 @@ impl Work<'_> {
         if let Some(id) = desired.external_id.as_ref().filter(|id| account.external_id.as_ref() != Some(*id)) {
             let before = account.external_id.as_ref().map_or(FieldValue::None, |id| FieldValue::text(id.as_str()));
             difference.note("external_id", before, FieldValue::text(id.as_str()));
+            if account.external_id.is_some() {
+                difference.takes_or_raises.push("another external_id");
+            }
             patch.external_id = Some(id.clone());
         }
         for (field, text) in &desired.texts {
@@ -338,7 +344,7 @@ impl Work<'_> {
         );
         difference.takes_or_raises.push("another role");
         if wanted.0 == Role::EndUser {
-            difference.steps.push(Step::Downgrade);
+            difference.steps.push(Step::Downgrade(Suspension::NotOurs));
         } else {
             patch.role = Some(wanted);
         }
@@ -392,6 +398,7 @@ impl Work<'_> {
             difference.steps.push(Step::AddTags(add));
         }
         if !remove.is_empty() {
+            difference.takes_or_raises.push("lost tags");
             difference.steps.push(Step::RemoveTags(remove));
         }
     }
@@ -465,6 +472,12 @@ impl Work<'_> {
         outcome: Option<KnownAccount>,
     ) -> Decision {
         let evidence = (!difference.takes_or_raises.is_empty()).then(|| difference.takes_or_raises.join(", "));
+        let makes_admin = difference.steps.iter().any(|step| match step {
+            Step::Create(new) => new.role == Role::Admin,
+            Step::Write(patch) => patch.role.is_some_and(|(role, _)| role == Role::Admin),
+            _ => false,
+        });
+        let guard = guard.or(makes_admin.then_some(Guard::MakesAdmin));
         Decision::Change(Box::new(Change {
             app: self.context.rules.app.clone(),
             person: self.desired.person.clone(),

@@ -57,7 +57,8 @@ fn blocks(records: &[ReportRecord], width: u16) -> String {
         for (name, text) in rows.into_iter().filter(|(_, text)| !text.is_empty()) {
             table.add_row([name.to_owned(), text]);
         }
-        trimmed(&table)
+        // The table's own margin is of no use without lines.
+        trimmed(&table).lines().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<&str>>().join("\n")
     };
     records.iter().map(one).collect::<Vec<String>>().join("\n\n")
 }

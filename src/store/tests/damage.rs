@@ -51,7 +51,7 @@ fn judge(dir: &Path, what: &str) -> bool {
         }
         Condition::Older { .. } => {}
     }
-    assert_eq!(standing.experience, Experience::First, "{what}: {}", opened.condition);
+    assert_eq!(standing.experience, Experience::Replaced, "{what}: {}", opened.condition);
     false
 }
 

@@ -69,7 +69,7 @@ fn nobody_else_may_read_what_is_kept() {
     fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
     let _ledger = filled(&state);
     let mode = |path: &str| fs::metadata(state.join(path)).unwrap().permissions().mode() & 0o777;
-    assert_eq!([mode(""), mode("store"), mode("store/blobs")], [0o700; 3]);
+    assert_eq!([mode(""), mode("store"), mode("store/blobs")], [0o750, 0o700, 0o700]);
     assert_eq!([mode("lock"), mode("manifest.json"), mode("store/db"), mode("store/conf")], [0o600; 4]);
 }
 
@@ -157,14 +157,14 @@ fn a_store_that_is_gone_is_lost_and_every_app_is_new_for_good() {
         let opened = open(lost.path()).unwrap();
         let moved_to = emptied.then(|| lost.path().join("store.corrupt-1"));
         assert_eq!(opened.condition, Condition::Lost { moved_to });
-        assert_eq!(experience(&opened.ledger), Experience::First);
+        assert_eq!(experience(&opened.ledger), Experience::Replaced);
         assert!(opened.ledger.serial() > serial);
         drop(opened);
         let again = tempdir().unwrap();
         copy(lost.path(), again.path());
         let opened = open(again.path()).unwrap();
         assert_eq!(opened.condition, Condition::Sound);
-        assert_eq!(experience(&opened.ledger), Experience::First);
+        assert_eq!(experience(&opened.ledger), Experience::Replaced);
     }
 }
 
@@ -177,7 +177,7 @@ fn only_sleds_data_file_gone_is_noticed_too() {
     fs::remove_file(lost.path().join("store/db")).unwrap();
     let opened = open(lost.path()).unwrap();
     assert!(matches!(opened.condition, Condition::Lost { .. } | Condition::Damaged { .. }), "{}", opened.condition);
-    assert_eq!(experience(&opened.ledger), Experience::First);
+    assert_eq!(experience(&opened.ledger), Experience::Replaced);
     assert_eq!(opened.ledger.traces(&app("support"), &corp()).unwrap(), []);
 }
 
@@ -200,7 +200,7 @@ fn an_older_store_is_kept_and_every_app_is_new_for_good() {
         let opened = open(restored.path()).unwrap();
         let Condition::Older { serial, expected } = opened.condition else { panic!("{}", opened.condition) };
         assert!([(old, newest), (newest, old)].contains(&(serial, expected.unwrap())));
-        assert_eq!(experience(&opened.ledger), Experience::First);
+        assert_eq!(experience(&opened.ledger), Experience::Replaced);
         assert_eq!(opened.ledger.known(&app("support"), &person(1)).unwrap(), Some(known(1)));
         assert!(opened.ledger.serial() > newest);
         drop(opened);
@@ -212,7 +212,7 @@ fn an_older_store_is_kept_and_every_app_is_new_for_good() {
                 fs::copy(beside.path().join("manifest.json"), again.path().join("manifest.json")).unwrap();
             }
             let opened = open(again.path()).unwrap();
-            assert_eq!(experience(&opened.ledger), Experience::First);
+            assert_eq!(experience(&opened.ledger), Experience::Replaced);
             assert_eq!(opened.ledger.known(&app("support"), &person(1)).unwrap(), Some(known(1)));
         }
     }
@@ -232,7 +232,7 @@ fn without_a_manifest_beside_it_a_store_is_not_taken_for_the_newest() {
         }
         let opened = open(bare.path()).unwrap();
         assert_eq!(opened.condition, Condition::Older { serial, expected: None });
-        assert_eq!(experience(&opened.ledger), Experience::First);
+        assert_eq!(experience(&opened.ledger), Experience::Replaced);
         assert_eq!(opened.ledger.app_standing(&app("support")).unwrap().population, 4);
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::server::{Reply, Seen, Server, empty, json, with};
 use super::{Rig, user};
 use crate::domain::assignment::Role;
-use crate::domain::change::{NewAccount, OldEmail, Patch, SignIn, Step, Welcome};
+use crate::domain::change::{NewAccount, OldEmail, Patch, SignIn, Step, Suspension, Welcome};
 use crate::domain::id::{AccountId, CustomRoleId, Email, ExternalId, GroupId};
 use crate::domain::mapping::Field;
 use crate::engine::ports::{CallFault, Effect, Helpdesk as _, StepDone};
@@ -356,14 +356,14 @@ fn puts(server: &Server) -> Vec<Value> {
 #[tokio::test]
 async fn a_downgrade_is_one_put_where_zendesk_takes_it() {
     let server = echo().await;
-    assert_eq!(effect(&server, &Step::Downgrade).await, Effect::Done);
+    assert_eq!(effect(&server, &Step::Downgrade(Suspension::Ours)).await, Effect::Done);
     assert_eq!(puts(&server), [json!({"role": "end-user"})]);
 }
 
 #[tokio::test]
 async fn a_refused_downgrade_of_a_suspended_user_lifts_downgrades_and_suspends_again() {
     let server = picky(true, None).await;
-    assert_eq!(effect(&server, &Step::Downgrade).await, Effect::Done);
+    assert_eq!(effect(&server, &Step::Downgrade(Suspension::Ours)).await, Effect::Done);
     let order = [
         json!({"role": "end-user"}),
         json!({"suspended": false}),
@@ -376,8 +376,16 @@ async fn a_refused_downgrade_of_a_suspended_user_lifts_downgrades_and_suspends_a
 #[tokio::test]
 async fn a_refused_downgrade_of_an_active_user_is_only_refused() {
     let server = picky(false, None).await;
-    assert_eq!(carry_out(&server, &Step::Downgrade).await.unwrap_err().kind(), "invalid");
+    assert_eq!(carry_out(&server, &Step::Downgrade(Suspension::Ours)).await.unwrap_err().kind(), "invalid");
     assert_eq!(puts(&server).len(), 1);
+}
+
+#[tokio::test]
+async fn somebody_elses_suspension_is_never_lifted_for_a_downgrade() {
+    let server = picky(true, None).await;
+    let fault = carry_out(&server, &Step::Downgrade(Suspension::NotOurs)).await.unwrap_err();
+    assert_eq!(fault.kind(), "invalid");
+    assert_eq!(puts(&server), [json!({"role": "end-user"})]);
 }
 
 #[tokio::test]
@@ -385,7 +393,7 @@ async fn an_account_that_was_opened_for_a_downgrade_is_closed_whatever_happens()
     // Requests: PUT role, GET, PUT lift (3), PUT role (4), PUT suspend.
     for failing in [3, 4] {
         let server = picky(true, Some(failing)).await;
-        let fault = carry_out(&server, &Step::Downgrade).await.unwrap_err();
+        let fault = carry_out(&server, &Step::Downgrade(Suspension::Ours)).await.unwrap_err();
         assert!(matches!(fault, CallFault::Unanswered(_)), "{fault:?}");
         assert_eq!(puts(&server).last(), Some(&json!({"suspended": true})), "{failing}");
     }
@@ -399,7 +407,7 @@ async fn an_account_that_is_gone_is_not_found() {
         Step::EndSessions,
         Step::AddTags(["a".into()].into()),
         Step::Leave(GroupId(5)),
-        Step::Downgrade,
+        Step::Downgrade(Suspension::Ours),
     ];
     for step in steps {
         assert!(matches!(carry_out(&server, &step).await, Err(CallFault::NotFound(_))), "{step:?}");

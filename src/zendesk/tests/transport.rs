@@ -9,7 +9,7 @@ use serde_json::json;
 use super::server::{Reply, Server, empty, json, with};
 use super::{Rig, always, once, read, send, user, write};
 use crate::domain::assignment::Role;
-use crate::domain::change::{Patch, Step};
+use crate::domain::change::{Patch, Step, Suspension};
 use crate::domain::id::{AccountId, Email};
 use crate::engine::ports::{CallFault, Helpdesk as _};
 use crate::zendesk::call::Call;
@@ -299,7 +299,12 @@ async fn protected_accounts_are_not_written_once_they_are_known() {
     assert!(refused(rig.client.carry_out(Some(AccountId(1)), &rename).await.unwrap_err()));
     assert_eq!(server.lines(), ["GET /api/v2/users/me"], "before the first write it is asked who we are");
     rig.client.catalog().await.unwrap();
-    let steps = [rename.clone(), Step::EndSessions, Step::Downgrade, Step::Join(crate::domain::id::GroupId(5))];
+    let steps = [
+        rename.clone(),
+        Step::EndSessions,
+        Step::Downgrade(Suspension::Ours),
+        Step::Join(crate::domain::id::GroupId(5)),
+    ];
     for id in [1, 2, 3] {
         for step in &steps {
             let fault = rig.client.carry_out(Some(AccountId(id)), step).await.unwrap_err();

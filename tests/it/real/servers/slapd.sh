@@ -87,6 +87,11 @@ CONF
     fi
     cat <<CONF
 
+# The administrator may change the configuration while the server runs, so that a test
+# can take rights away; the changes are gone with the server.
+database config
+rootdn "cn=admin,$suffix"
+
 database mdb
 suffix "$suffix"
 rootdn "cn=admin,$suffix"

@@ -244,7 +244,7 @@ impl Desk {
                 user.tags.retain(|tag| !tags.contains(tag));
                 user.tags_by_hand.retain(|tag| !tags.contains(tag));
             }
-            Step::Downgrade => self.set_role(id, Role::EndUser, None)?,
+            Step::Downgrade(_) => self.set_role(id, Role::EndUser, None)?,
         }
         let effect = if *self.user(id) == before { Effect::AlreadySo } else { Effect::Done };
         Ok((id, effect))

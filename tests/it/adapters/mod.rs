@@ -1,0 +1,9 @@
+//! The adapters against servers on the wire and real files: one part real, the others in memory.
+
+mod directory_faults;
+mod directory_rig;
+mod directory_sizes;
+mod store_report;
+mod zendesk_cuts;
+mod zendesk_limits;
+mod zendesk_sandbox;

@@ -1,0 +1,5 @@
+//! Real directory servers, slapd and Samba: what the fakes stand for. Each test says so when it is skipped.
+
+mod directory;
+mod directory_faults;
+mod four_way;

@@ -12,7 +12,7 @@ use crate::domain::account::{KnownAccount, ObservedAccount, Standing, Suspended}
 use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::brake::ApprovedPlan;
 use crate::domain::change::{Action, Change, Class, Confirm, Guard, SignIn, Step};
-use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName, Email, EntryId};
+use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName, EntryId};
 use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict};
 use crate::domain::scope::Departure;
 
@@ -313,7 +313,6 @@ impl<P: Ports> Engine<P> {
         let mut now = Midway {
             account: walked.account,
             suspended: Suspends::from(before.as_ref().is_some_and(|known| known.standing.suspended_by_us())),
-            email: None,
         };
         for (at, step) in change.steps.iter().enumerate() {
             let walked = at < walked.steps;
@@ -321,7 +320,6 @@ impl<P: Ports> Engine<P> {
                 Step::Write(patch) if walked && patch.sign_in.is_some() => {
                     now.suspended = Suspends::from(patch.sign_in == Some(SignIn::Suspend));
                 }
-                Step::ChangeEmail { from, to, .. } => now.email = if walked { Some(to.clone()) } else { from.clone() },
                 _ => {}
             }
         }
@@ -334,8 +332,6 @@ pub(super) struct Midway {
     pub(super) account: Option<AccountId>,
     /// Whether a suspension of ours is on it.
     pub(super) suspended: Suspends,
-    /// Its primary address, as far as that is known.
-    pub(super) email: Option<Email>,
 }
 
 /// What is known when a change was begun but not finished: its wish counts as outstanding, and what was given before
@@ -350,7 +346,7 @@ pub(super) fn interrupted(
         Action::Deprovision | Action::Release => before,
         Action::Provision | Action::Link | Action::Adopt | Action::Update | Action::Reactivate => {
             let same = before.filter(|before| Some(before.account) == now.account);
-            outcome.cloned().map(|after| same.map_or(after.clone(), |before| joined(before, after, now)))
+            outcome.cloned().map(|after| same.map_or(after.clone(), |before| joined(before, after)))
         }
     };
     match (known, now.account) {
@@ -369,15 +365,14 @@ pub(super) fn interrupted(
 }
 
 /// What is known midway from one state to another: a grant of either may be there, and is ours to take.
-fn joined(before: KnownAccount, mut after: KnownAccount, now: &Midway) -> KnownAccount {
+fn joined(before: KnownAccount, mut after: KnownAccount) -> KnownAccount {
     let (had, gets) = (&before.written.role, &after.written.role);
     let gains = gets.role() > had.role() || (gets.role() == had.role() && matches!(gets, RoleGrant::Custom(_)));
     if !gains {
         after.written.role = before.written.role;
     }
-    if now.email.as_ref() == Some(&before.written.email) {
-        after.written.email = before.written.email;
-    }
+    // Whichever is the primary one by now: the former may still be there, and is ours to take.
+    after.written.email = before.written.email;
     after.given_groups.extend(before.given_groups);
     after.given_tags.extend(before.given_tags);
     after

@@ -86,7 +86,6 @@ impl<P: Ports> Engine<P> {
         let now = Midway {
             account: id,
             suspended: Suspends::from(suspended && (ours(before.as_ref()) || ours(outcome.as_ref()))),
-            email: account.and_then(|account| account.email.clone()),
         };
         // Even what looks done is compared once more: its wish counts as outstanding.
         let settlement = interrupted(intent.action, outcome.as_ref(), before, &now);

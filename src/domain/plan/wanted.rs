@@ -8,7 +8,7 @@ use crate::domain::change::{
     Action, Cause, CauseCode, Change, Class, Confirm, FieldChange, FieldValue, Guard, NewAccount, OldEmail, Patch,
     SignIn, Step, Suspension,
 };
-use crate::domain::id::{AccountId, CustomRoleId, GroupId};
+use crate::domain::id::{AccountId, CustomRoleId, Email, GroupId};
 use crate::domain::mapping::{ExternalIdRule, Field, FieldMode, Rejection};
 use crate::domain::rules::Switch;
 
@@ -287,7 +287,7 @@ impl Work<'_> {
     ) -> Option<Step> {
         let to = &self.desired.email;
         if account.email.as_ref() == Some(to) {
-            return None;
+            return self.former_email(difference, account, known?);
         }
         let before = account.email.as_ref().map_or(FieldValue::None, |email| FieldValue::text(email.as_str()));
         difference.note("email", before, FieldValue::text(to.as_str()));
@@ -295,6 +295,25 @@ impl Work<'_> {
         let ours = known.is_some_and(|known| Some(&known.written.email) == account.email.as_ref());
         let old = if ours { OldEmail::Removed } else { OldEmail::Kept };
         Some(Step::ChangeEmail { from: account.email.clone(), to: to.clone(), old })
+    }
+
+    /// A change of mail takes several calls. One that broke off in between may have left the former address, which is
+    /// ours to take.
+    fn former_email(
+        &self,
+        difference: &mut Difference,
+        account: &ObservedAccount,
+        known: &KnownAccount,
+    ) -> Option<Step> {
+        let (former, to) = (&known.written.email, &self.desired.email);
+        if former == to || !account.emails.contains(former) {
+            return None;
+        }
+        let texts = |keeps: &dyn Fn(&Email) -> bool| {
+            FieldValue::Set(account.emails.iter().filter(|one| keeps(one)).map(ToString::to_string).collect())
+        };
+        difference.note("emails", texts(&|_| true), texts(&|one| one != former));
+        Some(Step::ChangeEmail { from: Some(former.clone()), to: to.clone(), old: OldEmail::Removed })
     }
 
     /// Notes a change of role; answers the role that the account will have.

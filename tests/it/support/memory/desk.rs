@@ -228,7 +228,7 @@ impl Desk {
         match step {
             Step::Create(_) => {}
             Step::Write(patch) => self.write(id, patch)?,
-            Step::ChangeEmail { to, old, .. } => self.change_email(id, to, *old)?,
+            Step::ChangeEmail { from, to, old } => self.change_email(id, from.as_ref(), to, *old)?,
             Step::EndSessions => return Ok((id, Effect::Done)),
             Step::Join(group) => self.join(id, group.0)?,
             Step::Leave(group) => self.leave(id, group.0)?,
@@ -313,12 +313,15 @@ impl Desk {
         Ok(())
     }
 
-    fn change_email(&mut self, id: u64, to: &Email, old: OldEmail) -> Result<(), CallFault> {
+    fn change_email(&mut self, id: u64, from: Option<&Email>, to: &Email, old: OldEmail) -> Result<(), CallFault> {
         if self.by_email(to).is_some_and(|other| other.id != id) {
             return Err(refused("email_taken", "Value: is already being used by another user"));
         }
         let user = self.user(id);
         if user.email.as_ref() == Some(to) {
+            if let Some(from) = from.filter(|_| old == OldEmail::Removed) {
+                user.further.remove(from);
+            }
             return Ok(());
         }
         user.further.remove(to);

@@ -13,6 +13,7 @@ use super::exit::{Exit, Failure, chain};
 use super::join::Joined;
 use super::time::{self, Edge};
 use crate::domain::id::AppName;
+use crate::domain::outcome::{Subject, Verdict};
 use crate::engine::ports::Clock as _;
 use crate::report::follow::{Begin, Follower, follow};
 use crate::report::query::{Filter, QueryFault, search};
@@ -25,7 +26,7 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(250);
 /// Records that a table lays out together; a longer report goes on in another table.
 const TABLE_RECORDS: usize = 500;
 /// The width where there is no terminal to ask.
-const WIDTH: u16 = 100;
+const WIDTH: u16 = 80;
 
 /// Carries out `report`.
 ///
@@ -51,7 +52,20 @@ pub async fn report(joined: &Joined, args: ReportArgs) -> Result<Exit, Failure> 
     }
 }
 
+/// A word of a closed list; another one would find nothing and look like an answer.
+fn known_word(what: &str, given: Option<&String>, words: &[&str]) -> Result<(), Failure> {
+    match given.filter(|given| !words.contains(&given.as_str())) {
+        None => Ok(()),
+        Some(given) => {
+            let message = format!("{given:?} is no {what} of the report");
+            Err(Failure::new(Exit::Usage, message, format!("use one of {}", words.join(", "))))
+        }
+    }
+}
+
 fn filter(args: &ReportArgs) -> Result<Filter, Failure> {
+    known_word("action", args.action.as_ref(), &Subject::WORDS)?;
+    known_word("result", args.result.as_ref(), &Verdict::WORDS)?;
     let now = SystemClock.now();
     let app = args.app.as_deref().map(AppName::new).transpose();
     Ok(Filter {

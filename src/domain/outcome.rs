@@ -74,6 +74,23 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// Every value of `action` that this release writes.
+    pub const WORDS: [&'static str; 13] = [
+        "provision",
+        "update",
+        "reactivate",
+        "deprovision",
+        "release",
+        "link",
+        "adopt",
+        "rejected",
+        "conflict",
+        "hold",
+        "approve",
+        "reject",
+        "cycle",
+    ];
+
     /// The value of `action` in a report record.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -108,6 +125,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every value of `result`.
+    pub const WORDS: [&'static str; 7] = ["done", "already", "refused", "unknown", "skipped", "held", "planned"];
+
     /// The word in the report.
     pub const fn as_str(self) -> &'static str {
         match self {

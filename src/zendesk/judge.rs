@@ -203,7 +203,16 @@ mod tests {
             (answer(400, json, "{}"), "invalid", "invalid"),
             (answer(401, json, r#"{"error":"Couldn't authenticate you"}"#), "renew", "renew"),
             (answer(402, json, seats), "seats_short", "seats_short"),
-            (answer(403, json, "{}"), "unauthorized", "unauthorized"),
+            (answer(403, json, "{}"), "unauthorized", "forbidden"),
+            (
+                answer(
+                    403,
+                    json,
+                    r#"{"error":"Forbidden","description":"You are missing the following required scopes: write"}"#,
+                ),
+                "unauthorized",
+                "unauthorized",
+            ),
             (answer(403, json, seats), "seats_short", "seats_short"),
             (answer(404, json, "{}"), "not_found", "not_found"),
             (answer(408, "text/plain", ""), "again unanswered", "unanswered"),

@@ -142,7 +142,9 @@ async fn every_step_does_what_it_says_and_once_is_as_good_as_twice() {
         }),
         (patch(|patch| patch.sign_in = Some(SignIn::Suspend)), |user| user.suspended),
         (Step::EndSessions, |user| user.sessions == 0),
-        (Step::Downgrade(Suspension::NotOurs), |user| user.role == sandbox::zendesk::Role::EndUser && user.groups.is_empty()),
+        (Step::Downgrade(Suspension::NotOurs), |user| {
+            user.role == sandbox::zendesk::Role::EndUser && user.groups.is_empty()
+        }),
         (patch(|patch| patch.sign_in = Some(SignIn::Lift)), |user| !user.suspended),
     ];
     let signer = another(&mut client, steps.len()).await;
@@ -172,7 +174,10 @@ async fn a_suspended_agent_is_downgraded_whether_zendesk_takes_it_or_not() {
         let id = client.carry_out(None, &Step::Create(new_agent())).await.expect("an account").account;
         let suspend = Step::Write(Patch { sign_in: Some(SignIn::Suspend), ..Patch::default() });
         client.carry_out(Some(id), &suspend).await.expect("a suspension");
-        client.carry_out(Some(id), &Step::Downgrade(Suspension::Ours)).await.unwrap_or_else(|fault| panic!("{takes}: {fault}"));
+        client
+            .carry_out(Some(id), &Step::Downgrade(Suspension::Ours))
+            .await
+            .unwrap_or_else(|fault| panic!("{takes}: {fault}"));
         let user = user(&running, id);
         assert_eq!((user.role, user.suspended), (sandbox::zendesk::Role::EndUser, true), "takes: {takes}");
     }

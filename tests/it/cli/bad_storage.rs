@@ -55,7 +55,7 @@ fn a_store_that_another_process_uses_is_busy() {
     let second = rig.run(&["plan"]).expect(7);
     expect![[r#"
         error: DIR/state: the store is in use by another process
-          hint: another zendesk-dirsync uses DIR/state and doesn't answer on its control socket; end it, or wait
+          hint: a zendesk-dirsync is at work in DIR/state: the daemon (see `status`), or a command that will end soon
     "#]]
     .assert_eq(&rig.neat(&second.stderr));
     first.finish().expect(0);
@@ -69,7 +69,7 @@ fn a_second_daemon_doesnt_start() {
     let second = rig.run(&[]).expect(7);
     expect![[r#"
         error: DIR/state: the store is in use by another process
-          hint: another zendesk-dirsync uses DIR/state and doesn't answer on its control socket; end it, or wait
+          hint: a zendesk-dirsync is at work in DIR/state: the daemon (see `status`), or a command that will end soon
     "#]]
     .assert_eq(&rig.neat(&second.stderr));
     rig.run(&["status"]).expect(0);

@@ -68,7 +68,8 @@ fn life_goes_on(chance: &mut Chance, people: &mut People, round: usize) -> Strin
         let person = Person { name: format!("New {uid}"), mail: mail(&uid), employed: true, leads: false };
         people.insert(uid, person);
     }
-    let former: Vec<String> = people.iter().filter(|(_, person)| !person.employed).map(|(uid, _)| uid.clone()).collect();
+    let former: Vec<String> =
+        people.iter().filter(|(_, person)| !person.employed).map(|(uid, _)| uid.clone()).collect();
     if !former.is_empty() && chance.below(3) == 0 {
         let uid = chance.pick(&former).clone();
         ldif += &join("support", &uid);
@@ -217,7 +218,9 @@ fn killed_at_fifty_moments_it_leaves_each_person_one_account() {
 fn a_change_of_mail_that_broke_off_leaves_no_former_address() {
     use sandbox::zendesk::{Act, Drop, Fault};
     for cut in [Drop::DropBefore, Drop::DropAfter] {
-        for path in ["/api/v2/users/*/identities", "/api/v2/users/*/identities/*/make_primary", "/api/v2/users/*/identities/*"] {
+        for path in
+            ["/api/v2/users/*/identities", "/api/v2/users/*/identities/*/make_primary", "/api/v2/users/*/identities/*"]
+        {
             let rig = Rig::unbraked();
             rig.once().expect(0);
             rig.change(&set(&dn("alice"), "mail", &["married@example.org"]));

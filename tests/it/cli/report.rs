@@ -32,7 +32,137 @@ fn the_report_is_a_table_that_fits_eighty_columns() {
     let rig = lived_in();
     let shown = rig.run(&["report"]).expect(0).stdout;
     assert!(shown.lines().all(|line| line.chars().count() <= 80), "{shown}");
-    expect![[""]].assert_eq(&rig.neat(&shown));
+    expect![[r#"
+        ────────────────────────────────────────────────────────────────────────────────
+         Time (UTC)   App       Did           Who                  Why and what
+        ════════════════════════════════════════════════════════════════════════════════
+         2026-11-23   support   provision     Alice Archer <alic   assigned (support)
+         17:35:24               done          e@example.org>       name (none) → Alice
+                                                                   Archer
+                                                                   email (none) →
+                                                                   alice@example.org
+                                                                   external_id (none) →
+                                                                   dirsync-000000000000
+                                                                   40008000000000000001
+                                                                   role (none) → agent
+                                                                   groups (none) →
+                                                                   Support
+                                                                   by ACTOR
+        ────────────────────────────────────────────────────────────────────────────────
+         2026-11-23   support   provision     Bob Baker            assigned (support)
+         17:35:24               done          <bob@example.org>    name (none) → Bob
+                                                                   Baker
+                                                                   email (none) →
+                                                                   bob@example.org
+                                                                   external_id (none) →
+                                                                   dirsync-000000000000
+                                                                   40008000000000000002
+                                                                   role (none) → agent
+                                                                   groups (none) →
+                                                                   Support
+                                                                   by ACTOR
+        ────────────────────────────────────────────────────────────────────────────────
+         2026-11-23   support   provision     Carol Cook <carol@   assigned (support)
+         17:35:24               done          example.org>         name (none) → Carol
+                                                                   Cook
+                                                                   email (none) →
+                                                                   carol@example.org
+                                                                   external_id (none) →
+                                                                   dirsync-000000000000
+                                                                   40008000000000000003
+                                                                   role (none) → agent
+                                                                   groups (none) →
+                                                                   Support
+                                                                   by ACTOR
+        ────────────────────────────────────────────────────────────────────────────────
+         2026-11-23   support   provision     Dave Dyer            assigned (support ▸
+         17:35:24               done          <dave@example.org>   tier1)
+                                                                   name (none) → Dave
+                                                                   Dyer
+                                                                   email (none) →
+                                                                   dave@example.org
+                                                                   external_id (none) →
+                                                                   dirsync-000000000000
+                                                                   40008000000000000004
+                                                                   role (none) → agent
+                                                                   groups (none) →
+                                                                   Support
+                                                                   by ACTOR
+        ────────────────────────────────────────────────────────────────────────────────
+         2026-11-23   support   provision     Erin Ekdahl          assigned (support ▸
+         17:35:24               done          <erin@example.org>   tier1)
+                                                                   name (none) → Erin
+                                                                   Ekdahl
+                                                                   email (none) →
+                                                                   erin@example.org
+                                                                   external_id (none) →
+                                                                   dirsync-000000000000
+                                                                   40008000000000000005
+                                                                   role (none) → agent
+                                                                   groups (none) →
+                                                                   Support
+                                                                   by ACTOR
+        ────────────────────────────────────────────────────────────────────────────────
+         2026-11-23   support   provision     Frank Fisher <fran   assigned (leads)
+         17:35:24               done          k@example.org>       name (none) → Frank
+                                                                   Fisher
+                                                                   email (none) →
+                                                                   frank@example.org
+                                                                   external_id (none) →
+                                                                   dirsync-000000000000
+                                                                   40008000000000000006
+                                                                   role (none) → agent
+                                                                   (Team lead)
+                                                                   groups (none) →
+                                                                   Escalations, Support
+                                                                   by ACTOR
+        ────────────────────────────────────────────────────────────────────────────────
+         2026-11-23             cycle                              ended (support: 6
+         17:35:24               done                               done, 0 failed, 0
+                                                                   held, 0 rejected, 0
+                                                                   in conflict, of 6
+                                                                   accounts)
+                                                                   by ACTOR
+        ────────────────────────────────────────────────────────────────────────────────
+         2026-11-23   support   deprovision   Bob Baker            out_of_scope
+         17:35:26               done          <bob@example.org>    (support; found, and
+                                                                   in none of the
+                                                                   groups)
+                                                                   suspended false →
+                                                                   true
+                                                                   groups Support →
+                                                                   (none)
+                                                                   role agent →
+                                                                   end-user
+                                                                   by ACTOR
+        ────────────────────────────────────────────────────────────────────────────────
+         2026-11-23   support   deprovision   Dave Dyer            disabled (support ▸
+         17:35:28               done          <dave@example.org>   tier1;
+                                                                   pwdAccountLockedTime
+                                                                   000001010000Z)
+                                                                   suspended false →
+                                                                   true
+                                                                   groups Support →
+                                                                   (none)
+                                                                   role agent →
+                                                                   end-user
+                                                                   by ACTOR
+        ────────────────────────────────────────────────────────────────────────────────
+         2026-11-23   support   update        Carol Cook           changed (support;
+         17:35:28               done          <chef@example.org>   another mail)
+                                                                   email
+                                                                   carol@example.org →
+                                                                   chef@example.org
+                                                                   by ACTOR
+        ────────────────────────────────────────────────────────────────────────────────
+         2026-11-23             cycle                              ended (support: 3
+         17:35:28               done                               done, 0 failed, 0
+                                                                   held, 0 rejected, 0
+                                                                   in conflict, of 4
+                                                                   accounts)
+                                                                   by ACTOR
+        ────────────────────────────────────────────────────────────────────────────────
+    "#]].assert_eq(&rig.neat(&shown));
 }
 
 #[test]
@@ -167,11 +297,12 @@ fn following_shows_new_records_and_survives_a_rotation() {
     assert!(rotated > 1, "the report was not rotated");
     until(SOON, "the last record", || follow.stdout().contains(&mail("new119")).then_some(()));
     for n in 0..120 {
-        assert_eq!(follow.stdout().matches(&mail(&format!("new{n:03}"))).count(), 1, "new{n:03}");
+        let whom = format!("<{}>", mail(&format!("new{n:03}")));
+        assert_eq!(follow.stdout().matches(&whom).count(), 1, "new{n:03}");
     }
     let shown = follow.stdout();
     assert_eq!(follow.kill().signal, Some(9));
-    expect![[""]].assert_eq(&rig.neat(shown.lines().find(|line| line.contains("new000")).unwrap()));
+    expect!["2026-11-23 17:35:17  support  provision  done  New Hire000 <new000@example.org>  assigned (support)  name (none) → New Hire000, email (none) → new000@example.org, external_id (none) → dirsync-2643e98de0ac59b69cfcaf45a5197265, role (none) → agent, groups (none) → Support  by ACTOR"].assert_eq(&rig.neat(shown.lines().find(|line| line.contains("new000")).unwrap()));
     rig.run(&["report", "verify"]).expect(0);
     assert_eq!(
         search(&rig, &["--action", "provision"]).len(),

@@ -108,7 +108,7 @@ fn files_that_the_product_makes_are_closed_to_others() {
     let rig = Rig::unbraked();
     rig.once().expect(0);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(&rig.path("state")), 0o700);
+    assert_eq!(mode(&rig.path("state")), 0o750, "the group reaches the control socket");
     assert_eq!(mode(&rig.path("report.log")) & 0o007, 0, "{:o}", mode(&rig.path("report.log")));
     let mut found = Vec::new();
     files(&rig.path("state"), &mut found);

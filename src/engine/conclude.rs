@@ -7,8 +7,7 @@ use crate::domain::brake::{Experience, Hold, HoldReason};
 use crate::domain::change::Confirm;
 use crate::domain::id::{Digest, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
-use crate::domain::plan::{Conflict, ConflictReason, Plan, Rejected, Waiting};
-use crate::domain::scope::Departure;
+use crate::domain::plan::{Conflict, ConflictReason, Plan, Rejected};
 
 use super::apply::Run;
 use super::holds::{hold_problem, renew};
@@ -100,10 +99,8 @@ impl<P: Ports> Engine<P> {
             |why: &ConflictReason| matches!(why, ConflictReason::Untouchable(_) | ConflictReason::LastAdmins(_));
         let conflicts = plan.conflicts.iter().filter(|one| !perhaps(&one.why)).map(|one| &one.person);
         let wanted = plan.changes.iter().filter(|change| change.confirm == Confirm::No).map(|change| &change.person);
-        let held = |waiting: &&Waiting| matches!(waiting.departure, Departure::StillHeld { .. });
-        let held = plan.waiting.iter().filter(held).map(|waiting| &waiting.known.person);
         let mut seen = Vec::new();
-        for person in rejected.chain(conflicts).chain(wanted).chain(held) {
+        for person in rejected.chain(conflicts).chain(wanted) {
             let noted = self.ledger.known(&plan.app, person)?.filter(|known| known.missed.is_some());
             seen.extend(noted.map(|known| KnownAccount { missed: None, ..known }));
         }

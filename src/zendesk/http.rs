@@ -336,8 +336,8 @@ impl Caller {
     /// The header that a request would carry.
     pub(super) async fn auth_header_for_tests(&mut self) -> http::HeaderValue {
         let (now, utc) = (self.timer.now(), self.clock.now());
-        let credential = self.auth.credential(&self.http, now, utc).await.unwrap();
-        let request = credential.apply(self.http.get(self.base.clone())).build().unwrap();
+        let Ok(credential) = self.auth.credential(&self.http, now, utc).await else { panic!("no credential") };
+        let Ok(request) = credential.apply(self.http.get(self.base.clone())).build() else { panic!("no request") };
         request.headers()["authorization"].clone()
     }
 }

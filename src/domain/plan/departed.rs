@@ -6,10 +6,11 @@ use crate::domain::assignment::Role;
 use crate::domain::change::{
     Action, Cause, CauseCode, Change, Class, Confirm, FieldChange, FieldValue, Guard, Patch, SignIn, Step, Suspension,
 };
+use crate::domain::mapping::Rejection;
 use crate::domain::rules::{Removal, Switch};
 use crate::domain::scope::Departure;
 
-use super::{Conflict, ConflictReason, Context, Decision, Waiting};
+use super::{Conflict, ConflictReason, Context, Decision, Rejected, Waiting};
 
 pub(super) fn decide(
     context: &Context<'_>,
@@ -37,7 +38,7 @@ pub(super) fn decide(
             Some(_) => (CauseCode::Gone, Class::RemovalByAbsence),
         },
         Departure::Unreadable { .. } => (CauseCode::Gone, Class::RemovalByAbsence),
-        Departure::StillHeld { .. } => return Decision::Wait(Waiting { known: Box::new(known), departure }),
+        Departure::StillHeld { .. } => return unseen(known, &departure),
     };
     if context.rules.switches.deprovision == Switch::Off {
         return Decision::SwitchedOff(Action::Deprovision);
@@ -85,6 +86,18 @@ pub(super) fn decide(
             Box::new(known)
         }),
     }))
+}
+
+/// A member whom the read didn't come upon: the filter for people, or our rights, hide the entry. Somebody must hear of it.
+fn unseen(known: KnownAccount, departure: &Departure) -> Decision {
+    let why = format!("{departure}, but not among the people that are read: see the filter and our rights");
+    Decision::Reject(Rejected {
+        person: known.person,
+        user: Some(known.written.email),
+        name: Some(known.written.name),
+        dn: Some(known.dn),
+        why: Rejection::new("entry", why),
+    })
 }
 
 /// Whether a removal blocks sign-in.

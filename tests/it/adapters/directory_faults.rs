@@ -189,12 +189,15 @@ async fn pages_without_a_control_repeated_cookies_references_and_early_ends_remo
         let mut struck = 0;
         for (at, entry) in searches.iter().enumerate() {
             let nth = u32::try_from(at + 1).expect("a small number");
+            let first_page = at == 0 || !is_paged(&searches[at - 1]) || searches[at - 1].filter != entry.filter;
             let last_page = !searches.get(at + 1).is_some_and(|next| is_paged(next) && next.filter == entry.filter);
             for action in [Do::NoControl, Do::RepeatCookie, Do::Reference, Do::Truncate] {
                 // What a fault can't change: a search that isn't paged has no control, a last page no further cookie.
                 let idle = match action {
                     Do::NoControl => !is_paged(entry),
-                    Do::RepeatCookie | Do::Truncate => !is_paged(entry) || last_page,
+                    // There is no former cookie on a first page.
+                    Do::RepeatCookie => !is_paged(entry) || last_page || first_page,
+                    Do::Truncate => !is_paged(entry) || last_page,
                     _ => false,
                 };
                 if idle {

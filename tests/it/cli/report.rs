@@ -162,7 +162,8 @@ fn the_report_is_a_table_that_fits_eighty_columns() {
                                                                    accounts)
                                                                    by ACTOR
         ────────────────────────────────────────────────────────────────────────────────
-    "#]].assert_eq(&rig.neat(&shown));
+    "#]]
+    .assert_eq(&rig.neat(&shown));
 }
 
 #[test]

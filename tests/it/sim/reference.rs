@@ -19,6 +19,15 @@ pub struct Given {
     pub tags: BTreeSet<String>,
 }
 
+impl Given {
+    /// Whether it holds someone: through nested groups, too, but for admins, who must be listed.
+    fn holds(&self, company: &Company, person: EntryId) -> bool {
+        let listed = || company.groups.get(&self.group).is_some_and(|group| group.members.contains(&person));
+        let admin = self.role == Some(RoleGrant::Plain(Role::Admin));
+        if admin { listed() } else { company.holds(self.group, person) }
+    }
+}
+
 /// What an account should look like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
@@ -55,8 +64,8 @@ pub fn truths(
     for (directory, company) in companies {
         for person in company.people.values() {
             let id = PersonId { directory: directory.clone(), entry: person.id };
-            let holding: Vec<&Given> =
-                given.iter().filter(|one| one.directory == *directory && company.holds(one.group, person.id)).collect();
+            let holds = |one: &&Given| one.directory == *directory && one.holds(company, person.id);
+            let holding: Vec<&Given> = given.iter().filter(holds).collect();
             let usable = match &person.usable {
                 Use::Usable | Use::Locked => Some(true),
                 Use::Until(at) => Some(*at > now),

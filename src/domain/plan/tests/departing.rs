@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::account_state::AccountState;
-use crate::domain::change::{CauseCode, Confirm, Patch, SignIn};
+use crate::domain::change::{CauseCode, Confirm, Patch, SignIn, Suspension};
 use crate::domain::rules::Removal;
 
 fn disabled() -> Departure {
@@ -17,7 +17,13 @@ fn access_ends_before_anything_else() {
     let known = KnownAccount { given_tags: set(&["ours"]), ..known(1) };
     let change = change(&rules(), departed(known, Some(account), Departure::LeftGroups));
     let suspend = Step::Write(Patch { sign_in: Some(SignIn::Suspend), ..Patch::default() });
-    let steps = [suspend, Step::EndSessions, Step::Leave(SUPPORT), Step::Downgrade, Step::RemoveTags(set(&["ours"]))];
+    let steps = [
+        suspend,
+        Step::EndSessions,
+        Step::Leave(SUPPORT),
+        Step::Downgrade(Suspension::Ours),
+        Step::RemoveTags(set(&["ours"])),
+    ];
     assert_eq!(change.steps, steps);
     assert_eq!(fields(&change), ["suspended", "groups", "role", "tags"]);
     assert_eq!(
@@ -61,20 +67,20 @@ fn a_second_absence_in_a_later_cycle_removes() {
 }
 
 #[test]
-fn somebody_unreadable_is_guarded_and_somebody_still_held_waits() {
+fn somebody_unreadable_is_guarded_and_somebody_still_held_is_told_as_unseen() {
     let unreadable = Departure::Unreadable { named_by: vec!["support".into()] };
     let change = change(&rules(), departed(known(1), Some(observed(1)), unreadable));
     assert_eq!((change.guard, change.class), (Some(Guard::Unreadable), Class::RemovalByAbsence));
     let held = Departure::StillHeld { held_by: vec!["support".into()] };
     let plan = planned(&rules(), vec![departed(known(1), Some(observed(1)), held)]);
-    assert_eq!((plan.changes.len(), plan.waiting.len()), (0, 1));
+    assert_eq!((plan.changes.len(), plan.rejected.len()), (0, 1));
 }
 
 #[test]
 fn a_downgrade_leaves_sign_in_alone() {
     let rules = AppRules { removals: BTreeMap::from([(CauseCode::OutOfScope, Removal::Downgrade)]), ..rules() };
     let change = change(&rules, departed(known(1), Some(observed(1)), Departure::LeftGroups));
-    assert_eq!(change.steps, [Step::EndSessions, Step::Leave(SUPPORT), Step::Downgrade]);
+    assert_eq!(change.steps, [Step::EndSessions, Step::Leave(SUPPORT), Step::Downgrade(Suspension::NotOurs)]);
     assert_eq!(change.outcome.unwrap().standing, Standing::Downgraded);
 }
 

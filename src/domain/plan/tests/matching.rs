@@ -104,7 +104,7 @@ fn an_account_with_another_external_id_is_somebody_elses() {
     // Where external ids are left alone only our own mark keeps others away.
     let off = AppRules { mapping: mapping(ExternalIdRule::Off), ..adopting() };
     let wish = || DesiredAccount { external_id: None, ..desired(1) };
-    assert_eq!(change(&off, wanted(wish(), None, by_mail(account()))).guard, Some(Guard::LostStore));
+    assert_eq!(change(&off, wanted(wish(), None, by_mail(account()))).guard, Some(Guard::Unproven));
     let own = ObservedAccount { external_id: Some(ExternalId::own(person(2).entry)), ..stranger(1) };
     assert!(matches!(conflict(&off, wanted(wish(), None, by_mail(own))), ConflictReason::OtherExternalId(_)));
 }

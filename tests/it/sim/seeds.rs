@@ -21,6 +21,7 @@ const STEPS: usize = 40;
 const SETTLING_CYCLES: usize = 8;
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a person asks for one seed, or for more of them")]
 fn generated_histories_never_harm_and_always_arrive() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds = match number("SIM_SEED") {

@@ -156,6 +156,7 @@ pub struct Rig<L: Ledger = SledLedger, R: Report = Journal> {
     pub engine: Engine<Rigged<L, R>>,
     pub clock: MemoryClock,
     /// Where the store and the report lie; removed with the rig.
+    #[expect(dead_code, reason = "the folder lives as long as the rig")]
     pub dir: Option<TempDir>,
 }
 
@@ -234,11 +235,6 @@ impl<L: Ledger, R: Report> Rig<L, R> {
         self.clock.advance(BETWEEN_CYCLES);
         let order = CycleOrder { actor: "test".into(), only: None, stop: Stop::never() };
         self.engine.cycle(order, &mut Unheard).await.expect("the store and the report can be used")
-    }
-
-    /// The time now.
-    pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
-        self.clock.now()
     }
 }
 

@@ -33,11 +33,11 @@ pub struct Seen {
 impl Seen {
     /// The people.
     pub fn people(&self) -> Vec<&Sighting> {
-        let person = |sight| match sight {
-            &Sight::Person(ref sighting) => Some(sighting),
-            &Sight::Unreadable { .. } => None,
-        };
-        self.sights.iter().filter_map(person).collect()
+        let people = self.sights.iter().filter_map(|sight| match sight {
+            Sight::Person(sighting) => Some(sighting),
+            Sight::Unreadable { .. } => None,
+        });
+        people.collect()
     }
 }
 

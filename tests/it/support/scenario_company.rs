@@ -158,11 +158,6 @@ impl Company {
             assert!(self.known.contains(&one.person), "{} is expected but never there", one.person);
         }
     }
-
-    /// The display names of everybody, by key.
-    pub fn names(&self) -> BTreeMap<&str, &str> {
-        self.people.iter().map(|one| (one.key.as_str(), one.display.as_deref().unwrap_or(&one.cn))).collect()
-    }
 }
 
 fn take(from: &mut Vec<String>, what: &[String]) {

@@ -40,6 +40,7 @@ pub struct Order<'a> {
 
 /// A server that runs until this is dropped.
 #[derive(Debug)]
+#[expect(dead_code, reason = "what a failing test prints, and the folder that lives as long as the server")]
 pub struct Server {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -135,15 +136,6 @@ impl Server {
     /// A value of the server's `env` file: `LDAP_URL`, `LDAP_BASE`, …
     pub fn env(&self, key: &str) -> &str {
         self.env.get(key).map(String::as_str).unwrap_or_else(|| panic!("the script gives no {key}"))
-    }
-
-    /// The server's own directory.
-    pub fn dir(&self) -> PathBuf {
-        self.dir.path().join("server")
-    }
-
-    pub fn dialect(&self) -> Dialect {
-        self.dialect
     }
 
     /// Carries LDIF out as the administrator.

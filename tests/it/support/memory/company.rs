@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use zendesk_dirsync::domain::account_state::AccountState;
 use zendesk_dirsync::domain::dn::Dn;
-use zendesk_dirsync::domain::entry::Attributes;
 use zendesk_dirsync::domain::id::EntryId;
 
 /// Whether a person's directory account may be used.
@@ -77,14 +76,6 @@ impl Person {
     /// The first value of an attribute.
     pub fn get(&self, kind: &str) -> &str {
         self.attributes.get(&kind.to_lowercase()).and_then(|values| values.first()).map_or("", String::as_str)
-    }
-
-    /// As a server sends them.
-    pub fn sent(&self) -> Attributes {
-        self.attributes
-            .iter()
-            .flat_map(|(kind, values)| values.iter().map(move |v| (kind.clone(), v.clone())))
-            .collect()
     }
 }
 

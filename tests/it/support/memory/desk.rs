@@ -83,6 +83,7 @@ impl User {
 
 /// A write as the account received it.
 #[derive(Debug, Clone)]
+#[expect(dead_code, reason = "times and after-images are for the eye, in a printed list of writes")]
 pub struct Write {
     pub at: DateTime<Utc>,
     /// The number of the call, over all calls.

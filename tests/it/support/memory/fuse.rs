@@ -17,11 +17,6 @@ impl Fuse {
         self.0.store(passages.map_or(0, i64::from), Ordering::Relaxed);
     }
 
-    /// Whether it is still lit.
-    pub fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
-    }
-
     /// Passes; dies here if it is time. No lock may be held.
     pub fn pass(&self) {
         let left = self.0.load(Ordering::Relaxed);

@@ -1,6 +1,6 @@
 //! The helpdesk port over a [`Desk`], with faults at chosen calls.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -188,10 +188,10 @@ impl Helpdesk for MemoryZendesk {
         let desk = lock(&self.desk);
         let mut catalog = Catalog { default_group: desk.default_group.map(GroupId), ..Catalog::default() };
         for (id, name) in &desk.groups {
-            catalog.groups.entry(name.clone()).or_insert_with(BTreeSet::new).insert(GroupId(*id));
+            catalog.groups.entry(name.clone()).or_default().insert(GroupId(*id));
         }
         for (id, name) in &desk.custom_roles {
-            catalog.custom_roles.entry(name.clone()).or_insert_with(BTreeSet::new).insert(CustomRoleId(*id));
+            catalog.custom_roles.entry(name.clone()).or_default().insert(CustomRoleId(*id));
         }
         catalog.untouchable =
             BTreeMap::from([(AccountId(desk.owner), "the account owner"), (AccountId(desk.own), "our own API user")]);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use ldap3::Scope;
-use ldap3::controls::RawControl;
+use ldap3::controls::{PagedResults, RawControl};
 
 use super::code::Code;
 use super::decode::{RawEntry, domain_and_rid};
@@ -232,8 +232,11 @@ async fn test(
     if seen.id(id_attribute) != Ok(id) {
         return Ok(Test::NotThere);
     }
-    if entry.is_some_and(|entry| is_primary(entry, &seen)) {
-        return Ok(Test::Holds);
+    match entry {
+        Some(entry) if is_primary(entry, &seen) => return Ok(Test::Holds),
+        // Somebody who can't be seen may have it as the primary group, of which no member value tells.
+        None if is_anybodys_primary(session, &seen).await? => return Ok(Test::Holds),
+        Some(_) | None => {}
     }
     for name in names {
         let filter = equals(&settings.member_attribute, name.as_str().as_bytes());
@@ -258,6 +261,32 @@ async fn test(
         }
         AtBase::Unmatched | AtBase::Absent => Ok(Test::NotThere),
     }
+}
+
+/// Whether a group of AD is the primary one of somebody whom we see: then it may hold people whom we don't.
+async fn is_anybodys_primary(session: &mut Session, group: &RawEntry) -> Result<bool, ReadFault> {
+    let settings = Arc::clone(&session.settings);
+    let sid = group.values(SID).and_then(<[Vec<u8>]>::first).cloned().unwrap_or_default();
+    let (DirectoryKind::ActiveDirectory, Some((_, rid))) = (settings.kind, domain_and_rid(&sid)) else {
+        return Ok(false);
+    };
+    let filter = equals(PRIMARY_GROUP, rid.to_string().as_bytes());
+    for base in outermost(&settings.bases) {
+        let query = Query { base: base.as_str(), scope: Scope::Subtree, filter: &filter, attributes: &["1.1"] };
+        let mut some = false;
+        let mut take = |_| {
+            some = true;
+            Ok(())
+        };
+        // One is enough: the rest of the pages isn't asked for.
+        let one = PagedResults { size: 1, cookie: Vec::new() };
+        let asked = session.ask(&query, Values::Wanted, vec![one.into()], &mut take).await;
+        asked.map_err(|fault| fault.of("the members of a primary group"))?;
+        if some {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether a group of AD is an entry's primary one.

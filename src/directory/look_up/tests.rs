@@ -196,6 +196,9 @@ mod active_directory {
         entries[4].set("primaryGroupID", &["513"]);
         let settings = DirectorySettings { group_filter: "(objectGUID=*)".into(), ..ad_settings() };
         let peer = shared(Peer { entries, ..Peer::default() });
-        assert_eq!(held(looked_up_with(&peer, settings, &whom(1, "cn=p1,dc=x", &[100])).await), ["a"]);
+        assert_eq!(held(looked_up_with(&peer, settings.clone(), &whom(1, "cn=p1,dc=x", &[100])).await), ["a"]);
+        // Of somebody who can't be seen any more it isn't known whether it held them.
+        let unseen = looked_up_with(&peer, settings, &whom(8, "cn=p8,dc=x", &[100])).await;
+        assert_eq!(unseen, Ok(Presence::NotFound { named_by: vec!["a".into()] }));
     }
 }

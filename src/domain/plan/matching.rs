@@ -61,7 +61,7 @@ impl ConflictReason {
                 "see whose account it is; free the mail there, or correct it in the directory"
             }
             Self::Untouchable(_) => "such an account is never written; give the person another mail, or leave it so",
-            Self::NotAdoptable(_) => "list its kind in `adopt`, or free the mail at Zendesk",
+            Self::NotAdoptable(_) => "list its kind in `matching.adopt`, or free the mail at Zendesk",
             Self::Unverified => "let the person verify the mail at Zendesk",
             Self::Domain => "add the domain to `adopt_domains`, or free the mail at Zendesk",
             Self::SuspendedByOthers => "lift the suspension at Zendesk if the person should have the account",

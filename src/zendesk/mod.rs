@@ -11,11 +11,11 @@ mod catalog;
 mod error;
 mod http;
 mod judge;
-mod pace;
+pub mod pace;
 mod paging;
 mod steps;
 mod users;
-mod wait;
+pub mod wait;
 mod wire;
 
 #[cfg(test)]

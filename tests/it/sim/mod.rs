@@ -1,7 +1,12 @@
 //! The engine over fakes in memory, on a virtual clock: told scenarios, and generated histories with an oracle.
 
-mod events;
+mod arrive;
+mod company;
+mod faults;
+mod hands;
+mod mistakes;
 mod oracle;
+mod person;
 mod reference;
 pub mod rig;
 mod rng;

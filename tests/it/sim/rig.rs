@@ -64,6 +64,12 @@ impl Rig {
         rig
     }
 
+    /// Does something where tokio's clock is known.
+    pub fn entered<T>(&self, what: impl FnOnce() -> T) -> T {
+        let _guard = self.runtime.enter();
+        what()
+    }
+
     /// Adds an app.
     pub fn add_app(&mut self, desk: Desk, rules: AppRules) {
         let desk = MemoryZendesk::new(rules.app.as_str(), desk, self.clock.clone(), self.fuse.clone());
@@ -110,7 +116,13 @@ impl Rig {
     /// Runs a cycle for one person.
     pub fn run_only(&self, only: Option<&str>) -> Ran {
         self.clock.advance(TimeDelta::minutes(15));
-        let order = CycleOrder { actor: "daemon".into(), only: only.map(str::to_owned), stop: Stop::never() };
+        self.run_now(only)
+    }
+
+    /// Runs a cycle in a fresh engine, now.
+    pub fn run_now(&self, only: Option<&str>) -> Ran {
+        let stop = self.fuse.stop().map_or_else(Stop::never, Stop::when);
+        let order = CycleOrder { actor: "daemon".into(), only: only.map(str::to_owned), stop };
         let mut engine = self.engine();
         let run = AssertUnwindSafe(|| self.runtime.block_on(engine.cycle(order, &mut Silent)));
         match catch_unwind(run) {

@@ -20,6 +20,8 @@ use super::lock;
 pub struct LedgerState {
     pub serial: u64,
     pub accepted: BTreeMap<AppName, ()>,
+    /// Whether it took the place of one that was lost, or is older than it should be, and the store noticed.
+    pub replaced: bool,
     pub bound: BTreeMap<String, String>,
     pub accounts: BTreeMap<(AppName, PersonId), KnownAccount>,
     pub pins: BTreeMap<PinKey, EntryId>,
@@ -30,12 +32,19 @@ pub struct LedgerState {
     pub cycles: Vec<CycleSummary>,
 }
 
+/// What became of an intent, and when by [`Fuse::passed`].
+#[derive(Debug, Clone)]
+pub enum Noted {
+    Begun(u64, Intent),
+    Settled(u64, CycleId, u64),
+}
+
 /// A ledger in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLedger {
     state: Arc<Mutex<LedgerState>>,
     /// Every intent ever noted.
-    begun: Arc<Mutex<Vec<Intent>>>,
+    noted: Arc<Mutex<Vec<Noted>>>,
     /// Mutating calls that still succeed; none for all.
     left: Arc<Mutex<Option<usize>>>,
     fuse: Fuse,
@@ -59,7 +68,26 @@ impl MemoryLedger {
 
     /// Every intent ever noted, oldest first; a restored copy doesn't take these back.
     pub fn begun(&self) -> Vec<Intent> {
-        lock(&self.begun).clone()
+        let begun = |one: &Noted| match one {
+            Noted::Begun(_, intent) => Some(intent.clone()),
+            Noted::Settled(..) => None,
+        };
+        lock(&self.noted).iter().filter_map(begun).collect()
+    }
+
+    /// What was noted and settled, from a place on.
+    pub fn noted(&self, from: usize) -> Vec<Noted> {
+        lock(&self.noted)[from..].to_vec()
+    }
+
+    /// How much was noted and settled.
+    pub fn noted_count(&self) -> usize {
+        lock(&self.noted).len()
+    }
+
+    /// Looks at all that is kept without copying it.
+    pub fn with<T>(&self, look: impl FnOnce(&LedgerState) -> T) -> T {
+        look(&lock(&self.state))
     }
 
     /// The disk fails after so many more mutating calls; none mends it.
@@ -91,7 +119,11 @@ impl Ledger for MemoryLedger {
 
     fn app_standing(&self, app: &AppName) -> Result<AppStanding, LedgerFault> {
         let state = lock(&self.state);
-        let experience = if state.accepted.contains_key(app) { Experience::Settled } else { Experience::First };
+        let experience = match (state.accepted.contains_key(app), state.replaced) {
+            (true, _) => Experience::Settled,
+            (false, true) => Experience::Replaced,
+            (false, false) => Experience::First,
+        };
         let used = |(key, known): &(&(AppName, PersonId), &KnownAccount)| key.0 == *app && known.standing.in_use();
         Ok(AppStanding { experience, population: state.accounts.iter().filter(used).count() })
     }
@@ -174,7 +206,7 @@ impl Ledger for MemoryLedger {
     fn intend(&mut self, intent: &Intent) -> Result<(), LedgerFault> {
         self.mutate(|state| {
             state.intents.insert((intent.cycle.clone(), intent.seq), intent.clone());
-            lock(&self.begun).push(intent.clone());
+            lock(&self.noted).push(Noted::Begun(self.fuse.passed(), intent.clone()));
             Ok(())
         })
     }
@@ -182,6 +214,7 @@ impl Ledger for MemoryLedger {
     fn settle(&mut self, intent: &Intent, settlement: &Settlement) -> Result<(), LedgerFault> {
         self.mutate(|state| {
             state.intents.remove(&(intent.cycle.clone(), intent.seq));
+            lock(&self.noted).push(Noted::Settled(self.fuse.passed(), intent.cycle.clone(), intent.seq));
             let key = (intent.app.clone(), intent.person.clone());
             match settlement {
                 Settlement::Known(known) => {

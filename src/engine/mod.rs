@@ -13,6 +13,7 @@ pub mod ports;
 pub mod progress;
 mod propose;
 mod recover;
+mod reread;
 pub mod view;
 
 use std::collections::BTreeMap;

@@ -9,6 +9,7 @@ mod conclude;
 mod cycle;
 mod gather;
 pub mod holds;
+mod keeps;
 pub mod ports;
 pub mod progress;
 mod propose;

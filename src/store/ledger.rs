@@ -14,6 +14,7 @@ use crate::domain::account::{KnownAccount, Standing, Trace};
 use crate::domain::assignment::PinKey;
 use crate::domain::brake::Experience;
 use crate::domain::id::{AccountId, AppName, DirectoryName, EntryId, Malformed, PersonId};
+use crate::domain::keep::Keep;
 use crate::domain::scope::GroupSeen;
 use crate::engine::ports::{
     AppStanding, CycleSummary, HeldChange, HoldRecord, Intent, Ledger, LedgerFault, Settlement, Trouble,
@@ -63,6 +64,7 @@ pub(super) fn examine(
         Tree::Holds => parse::<HoldHead>(tree, key, payload).map(drop),
         Tree::HoldChanges => parse::<HeldChange>(tree, key, payload).map(drop),
         Tree::Troubles => parse::<Trouble>(tree, key, payload).map(drop),
+        Tree::Keeps => parse::<Keep>(tree, key, payload).map(drop),
         Tree::Cycles => parse::<CycleSummary>(tree, key, payload).map(drop),
         // Whether they are there is all that is asked, or they are read by whoever needs them.
         Tree::Meta | Tree::Parts => Ok(()),
@@ -78,12 +80,12 @@ impl SledLedger {
         Self { vault, population, _lock: lock }
     }
 
-    fn read<T: Stored>(&self, tree: Tree, key: &[u8]) -> Result<Option<T>, LedgerFault> {
+    pub(super) fn read<T: Stored>(&self, tree: Tree, key: &[u8]) -> Result<Option<T>, LedgerFault> {
         self.vault.get(tree, key)?.map(|payload| parse(tree, key, &payload)).transpose()
     }
 
     /// Everything below a prefix, with what `name` makes of each key.
-    fn gather<K: Ord, T: Stored>(
+    pub(super) fn gather<K: Ord, T: Stored>(
         &self,
         tree: Tree,
         prefix: &[u8],
@@ -98,7 +100,7 @@ impl SledLedger {
         Ok(all)
     }
 
-    fn commit(&mut self, draft: Draft) -> Result<(), LedgerFault> {
+    pub(super) fn commit(&mut self, draft: Draft) -> Result<(), LedgerFault> {
         for Turned { key, old, new } in self.vault.commit(draft)? {
             let Some(app) = keys::app_of(&key) else { continue };
             let count = self.population.entry(app.to_owned()).or_default();

@@ -11,6 +11,7 @@ mod manifest;
 mod open;
 mod place;
 mod records;
+mod revision;
 mod sealed;
 mod vault;
 

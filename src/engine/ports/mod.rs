@@ -6,6 +6,7 @@ mod directory;
 mod helpdesk;
 mod ledger;
 mod report;
+mod revision;
 
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
@@ -14,6 +15,7 @@ pub use ledger::{
     Settlement, Trouble,
 };
 pub use report::{Event, Progress, Report, ReportFault, Told};
+pub use revision::{Revision, Revisions};
 
 use chrono::{DateTime, Utc};
 

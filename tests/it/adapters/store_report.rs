@@ -13,7 +13,8 @@ use zendesk_dirsync::domain::outcome::Notice;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Report, ReportFault, Settlement, Told, Trouble,
+    AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Report, ReportFault, Revision, Revisions,
+    Settlement, Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -77,6 +78,12 @@ impl<T> Watched<T> {
         let done = act(&mut self.inner);
         self.camera.take(&format!("after {what}"));
         done
+    }
+}
+
+impl Revisions for Watched<SledLedger> {
+    fn revision(&self) -> Result<Revision, LedgerFault> {
+        self.inner.revision()
     }
 }
 

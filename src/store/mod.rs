@@ -12,6 +12,7 @@ mod manifest;
 mod open;
 mod place;
 mod records;
+mod revision;
 mod sealed;
 mod vault;
 

@@ -7,6 +7,7 @@ mod helpdesk;
 mod keeps;
 mod ledger;
 mod report;
+mod revision;
 
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
@@ -16,6 +17,7 @@ pub use ledger::{
     Settlement, Trouble,
 };
 pub use report::{Event, Progress, Report, ReportFault, Told};
+pub use revision::{Revision, Revisions};
 
 use chrono::{DateTime, Utc};
 

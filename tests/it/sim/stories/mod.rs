@@ -4,6 +4,7 @@
 
 mod broken;
 mod meanwhile;
+mod kept;
 mod whole;
 
 use std::collections::BTreeSet;

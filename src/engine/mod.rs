@@ -9,10 +9,13 @@ mod conclude;
 mod cycle;
 mod gather;
 pub mod holds;
+mod keeps;
 pub mod ports;
 pub mod progress;
 mod propose;
 mod recover;
+mod reread;
+pub mod saved;
 pub mod view;
 
 use std::collections::BTreeMap;
@@ -154,4 +157,6 @@ pub struct CycleReport {
     pub faults: BTreeMap<DirectoryName, ReadFault>,
     /// The plans, by app, as they were made.
     pub plans: BTreeMap<AppName, Plan>,
+    /// For a saved plan that was refused: what the plan would be now.
+    pub moved: Option<Box<view::PlanView>>,
 }

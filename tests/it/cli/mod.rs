@@ -12,6 +12,7 @@ mod holds;
 mod kill;
 mod plan;
 mod report;
+mod saved;
 mod secrets;
 mod service_manager;
 mod socket;

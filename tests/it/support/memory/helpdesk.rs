@@ -67,6 +67,15 @@ struct Ahead {
     tag: usize,
 }
 
+/// What somebody else does to the account while we are at work.
+struct Edit(Box<dyn FnOnce(&mut Desk) + Send>);
+
+impl std::fmt::Debug for Edit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Edit")
+    }
+}
+
 /// A Zendesk account in memory.
 #[derive(Debug, Clone)]
 pub struct MemoryZendesk {
@@ -77,6 +86,7 @@ pub struct MemoryZendesk {
     /// Tags of what went wrong.
     hits: Arc<Mutex<Vec<usize>>>,
     wire: Option<Arc<Mutex<Wire>>>,
+    edits: Arc<Mutex<BTreeMap<u64, Edit>>>,
     clock: MemoryClock,
     fuse: Fuse,
 }
@@ -91,6 +101,7 @@ impl MemoryZendesk {
             ahead: Arc::default(),
             hits: Arc::default(),
             wire: None,
+            edits: Arc::default(),
             clock,
             fuse,
         }
@@ -166,6 +177,12 @@ impl MemoryZendesk {
         lock(&self.troubles).insert(at, trouble);
     }
 
+    /// Somebody else edits the account just before the n-th call from now, from 1.
+    pub fn meanwhile(&self, nth: u64, edit: impl FnOnce(&mut Desk) + Send + 'static) {
+        let at = self.calls() + nth;
+        lock(&self.edits).insert(at, Edit(Box::new(edit)));
+    }
+
     /// From now on everything goes right.
     pub fn mend(&self) {
         lock(&self.troubles).clear();
@@ -180,6 +197,9 @@ impl MemoryZendesk {
         let number = {
             let mut desk = lock(&self.desk);
             desk.calls += 1;
+            if let Some(Edit(edit)) = lock(&self.edits).remove(&desk.calls) {
+                edit(&mut desk);
+            }
             desk.calls
         };
         let mut ahead = lock(&self.ahead);

@@ -7,9 +7,10 @@ use zendesk_dirsync::domain::account::{KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::brake::Experience;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
+use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Settlement, Trouble,
+    AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
 };
 
 use super::fuse::Fuse;
@@ -19,6 +20,7 @@ use super::lock;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LedgerState {
     pub serial: u64,
+    pub revision: u64,
     pub accepted: BTreeMap<AppName, ()>,
     /// Whether it took the place of one that was lost, or is older than it should be, and the store noticed.
     pub replaced: bool,
@@ -29,6 +31,7 @@ pub struct LedgerState {
     pub intents: BTreeMap<(CycleId, u64), Intent>,
     pub holds: BTreeMap<AppName, Vec<HoldRecord>>,
     pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
+    pub keeps: BTreeMap<AppName, BTreeMap<PersonId, Keep>>,
     pub cycles: Vec<CycleSummary>,
 }
 
@@ -95,7 +98,10 @@ impl MemoryLedger {
         *lock(&self.left) = calls;
     }
 
-    fn mutate<T>(&self, change: impl FnOnce(&mut LedgerState) -> Result<T, LedgerFault>) -> Result<T, LedgerFault> {
+    pub(super) fn mutate<T>(
+        &self,
+        change: impl FnOnce(&mut LedgerState) -> Result<T, LedgerFault>,
+    ) -> Result<T, LedgerFault> {
         self.fuse.pass();
         match &mut *lock(&self.left) {
             Some(0) => return Err(LedgerFault::Io("no space left on device".into())),
@@ -109,6 +115,12 @@ impl MemoryLedger {
         };
         self.fuse.pass();
         Ok(done)
+    }
+}
+
+impl Revisions for MemoryLedger {
+    fn revision(&self) -> Result<Revision, LedgerFault> {
+        Ok(Revision { store: "memory".to_owned(), number: lock(&self.state).revision })
     }
 }
 
@@ -170,7 +182,10 @@ impl Ledger for MemoryLedger {
 
     fn remember(&mut self, app: &AppName, accounts: &[KnownAccount]) -> Result<(), LedgerFault> {
         self.mutate(|state| {
+            let kept = |known: &KnownAccount| (known.account, known.standing, known.written.clone());
             for known in accounts {
+                let before = state.accounts.get(&(app.clone(), known.person.clone())).map(kept);
+                state.revision += u64::from(before != Some(kept(known)));
                 state.accounts.insert((app.clone(), known.person.clone()), known.clone());
             }
             Ok(())
@@ -183,6 +198,7 @@ impl Ledger for MemoryLedger {
 
     fn pin(&mut self, pins: &BTreeMap<PinKey, EntryId>) -> Result<(), LedgerFault> {
         self.mutate(|state| {
+            state.revision += 1;
             state.pins.clone_from(pins);
             Ok(())
         })
@@ -218,9 +234,11 @@ impl Ledger for MemoryLedger {
             let key = (intent.app.clone(), intent.person.clone());
             match settlement {
                 Settlement::Known(known) => {
+                    state.revision += 1;
                     state.accounts.insert(key, (**known).clone());
                 }
                 Settlement::Forgotten => {
+                    state.revision += 1;
                     state.accounts.remove(&key);
                 }
                 Settlement::Unchanged => {}

@@ -81,6 +81,8 @@ struct Walked {
     effect: Effect,
     request_id: Option<String>,
     fault: Option<CallFault>,
+    /// Whether the account is suspended, as it was read back; none when it wasn't.
+    suspended: Option<Suspended>,
 }
 
 impl<P: Ports> Engine<P> {
@@ -205,15 +207,23 @@ impl<P: Ports> Engine<P> {
         self.report.ready()?;
         let intent = self.intent(&change, seq, run);
         self.ledger.intend(&intent)?;
-        let walked = self.walk(at, &change).await;
+        let mut walked = self.walk(at, &change).await;
         let mut known = finished(&change, walked.account);
         let mut amiss = None;
         let mut unproven = None;
         if walked.fault.is_none() && !change.steps.is_empty() {
             match self.read_back(at, change.action, known.as_ref()).await {
-                Ok(problem) => amiss = problem,
+                Ok((problem, suspended)) => (amiss, walked.suspended) = (problem, suspended),
                 Err(fault) => unproven = Some(fault),
             }
+        }
+        // What broke off half-way is looked at, too: whether a suspension of ours still stands decides who may lift it.
+        let refused = walked.fault.as_ref().is_some_and(|fault| !fault.ends_app());
+        if refused
+            && walked.steps > 0
+            && let Ok((_, suspended)) = self.read_back(at, change.action, known.as_ref()).await
+        {
+            walked.suspended = suspended;
         }
         let outcome = match (&walked.fault, &unproven, amiss) {
             (Some(fault @ (CallFault::Unanswered(_) | CallFault::Garbled(_))), ..) => Outcome::Unknown(fault.problem()),
@@ -273,8 +283,14 @@ impl<P: Ports> Engine<P> {
 
     async fn walk(&mut self, at: usize, change: &Change) -> Walked {
         let desk = &mut self.apps[at].desk;
-        let mut walked =
-            Walked { account: change.account, steps: 0, effect: Effect::AlreadySo, request_id: None, fault: None };
+        let mut walked = Walked {
+            account: change.account,
+            steps: 0,
+            effect: Effect::AlreadySo,
+            request_id: None,
+            fault: None,
+            suspended: None,
+        };
         for step in &change.steps {
             match desk.carry_out(walked.account, step).await {
                 Ok(done) => {
@@ -304,11 +320,11 @@ impl<P: Ports> Engine<P> {
         at: usize,
         action: Action,
         known: Option<&KnownAccount>,
-    ) -> Result<Option<Problem>, CallFault> {
-        let Some(known) = known else { return Ok(None) };
+    ) -> Result<(Option<Problem>, Option<Suspended>), CallFault> {
+        let Some(known) = known else { return Ok((None, None)) };
         let seen = self.apps[at].desk.observe(&[known.account]).await?;
         let account = seen.into_iter().find(|account| account.id == known.account);
-        Ok(mismatch(action, known, account.as_ref()))
+        Ok((mismatch(action, known, account.as_ref()), account.map(|account| account.suspended)))
     }
 
     /// What is known after a change that broke off.
@@ -329,6 +345,11 @@ impl<P: Ports> Engine<P> {
                 }
                 _ => {}
             }
+        }
+        // A step that was answered with success and had no effect left the suspension as it was: still ours.
+        let lifted = now.suspended == Suspends::No && walked.suspended == Some(Suspended::Yes);
+        if lifted && before.as_ref().is_some_and(|known| known.standing.suspended_by_us()) {
+            now.suspended = Suspends::Yes;
         }
         Ok(interrupted(change.action, change.outcome.as_deref(), before, &now))
     }

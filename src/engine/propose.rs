@@ -108,7 +108,13 @@ impl<P: Ports> Engine<P> {
             }
         }
         for (desired, known, guard) in wanted {
-            let linked = live(known.as_ref(), &observed).cloned();
+            // An answer that left the account out doesn't untie it: its marker finds it, and what is known of it stands.
+            let left_out = || {
+                let found = desired.external_id.as_ref().and_then(|id| marked.get(id)).into_iter().flatten();
+                let known = known.as_ref().map(|known| known.account);
+                found.cloned().find(|account| Some(account.id) == known && account.is_live())
+            };
+            let linked = live(known.as_ref(), &observed).cloned().or_else(left_out);
             let id = desired.external_id.as_ref().filter(|_| linked.is_none());
             let by_external_id: Vec<ObservedAccount> = id.and_then(|id| marked.get(id).cloned()).unwrap_or_default();
             let account = linked.as_ref().or_else(|| by_external_id.first());

@@ -175,13 +175,7 @@ fn held_as_nested_admin(world: &World, app: usize, person: &PersonId) -> bool {
     admins.filter(|one| one.directory == person.directory).any(|one| company.holds(one.group, person.entry))
 }
 
-fn role_and_grants(
-    desk: &Desk,
-    user: &User,
-    wish: &Wish,
-    world: &World,
-    check: &mut impl FnMut(&str, bool),
-) {
+fn role_and_grants(desk: &Desk, user: &User, wish: &Wish, world: &World, check: &mut impl FnMut(&str, bool)) {
     // Without the link nobody knows who gave a custom role.
     let foreign = world.lost && user.custom_role.is_some();
     let custom = user.custom_role.and_then(|id| desk.custom_roles.get(&id).cloned());

@@ -9,7 +9,7 @@ use super::world::World;
 use crate::support::memory::{Names, Person, Tombstone, Use};
 
 /// More people than this aren't hired: a simulated day would cost too much.
-const PEOPLE_MAX: usize = 24;
+const PEOPLE_MAX: usize = 15;
 
 impl World {
     /// Something happens in a company.
@@ -75,8 +75,7 @@ impl World {
 
     /// Somebody comes back under a new entry with an old address.
     fn rehire(&mut self, at: usize) {
-        let leavers: Vec<EntryId> =
-            self.rig.directories[at].with(|company| company.former.keys().copied().collect());
+        let leavers: Vec<EntryId> = self.rig.directories[at].with(|company| company.former.keys().copied().collect());
         let Some(old) = self.rng.pick(&leavers) else { return };
         let before = self.next_person;
         self.hire(at);

@@ -211,14 +211,20 @@ impl World {
         let app = self.rng.below(self.rig.apps.len());
         let hours = 1 + self.rng.below(30) as i64;
         match fault {
-            Fault::AsksToWaitShortly => self.rig.apps[app].1.asks_to_wait(1 + self.rng.below(9), seconds(1 + self.rng.below(60))),
-            Fault::AsksToWaitLong => self.rig.apps[app].1.asks_to_wait(1 + self.rng.below(9), seconds(120 + self.rng.below(480))),
+            Fault::AsksToWaitShortly => {
+                self.rig.apps[app].1.asks_to_wait(1 + self.rng.below(9), seconds(1 + self.rng.below(60)))
+            }
+            Fault::AsksToWaitLong => {
+                self.rig.apps[app].1.asks_to_wait(1 + self.rng.below(9), seconds(120 + self.rng.below(480)))
+            }
             Fault::SeatsTaken => self.rig.apps[app].1.by_hand(|desk| desk.seats = 6),
             Fault::StoreFull => self.rig.ledger.fails_after(Some(self.rng.below(12))),
             Fault::ReportFull => self.rig.report.fails_after(Some(self.rng.below(12))),
             Fault::ProcessDies => self.rig.fuse.set(Some(1 + self.rng.below(60) as u32)),
             Fault::ProcessStopped => self.rig.fuse.asks_to_stop(1 + self.rng.below(40) as u64),
-            Fault::StoreCopied => self.copy = Some((self.rig.ledger.snapshot(), self.decisions.clone())),
+            Fault::StoreCopied if self.rig.ledger.with(|state| state.intents.is_empty()) => {
+                self.copy = Some((self.rig.ledger.snapshot(), self.decisions.clone()))
+            }
             Fault::StoreLost | Fault::StoreLostNoticed => return self.lose_store(fault),
             Fault::StorePutBack => return self.put_store_back(),
             Fault::ClockHoursOn => self.set_clock(TimeDelta::hours(hours)),
@@ -253,7 +259,9 @@ impl World {
     /// The store is lost with all that was decided. Where a group bears another's name, or is gone, names would lead
     /// elsewhere: there it doesn't happen.
     fn lose_store(&mut self, fault: Fault) -> bool {
-        if !self.renamed.is_empty() || !self.stash.is_empty() || !self.rng.one_in(3) {
+        // What was written and not yet told is known to the store alone.
+        let open = self.rig.ledger.with(|state| !state.intents.is_empty());
+        if open || !self.renamed.is_empty() || !self.stash.is_empty() || !self.rng.one_in(3) {
             return false;
         }
         self.lost = true;
@@ -266,8 +274,9 @@ impl World {
 
     /// An older copy takes the store's place, with what had been decided then; the store notices.
     fn put_store_back(&mut self) -> bool {
+        let open = self.rig.ledger.with(|state| !state.intents.is_empty());
         let Some((state, decisions)) = self.copy.take() else { return false };
-        if !self.renamed.is_empty() || !self.stash.is_empty() {
+        if open || !self.renamed.is_empty() || !self.stash.is_empty() {
             return false;
         }
         self.lost = true;

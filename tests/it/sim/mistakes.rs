@@ -37,9 +37,9 @@ impl World {
     fn pinned(&self, at: usize) -> bool {
         let directory = self.directory_name(at);
         let given = self.given.iter().flatten().filter(|given| given.directory == directory);
-        self.rig.ledger.with(|state| {
-            given.into_iter().all(|given| state.pins.values().any(|pinned| *pinned == given.group))
-        })
+        self.rig
+            .ledger
+            .with(|state| given.into_iter().all(|given| state.pins.values().any(|pinned| *pinned == given.group)))
     }
 
     fn named(&self, at: usize, name: &str) -> Option<EntryId> {

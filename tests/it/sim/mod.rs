@@ -1,6 +1,7 @@
 //! The engine over fakes in memory, on a virtual clock: told scenarios, and generated histories with an oracle.
 
 mod arrive;
+mod churn;
 mod company;
 mod faults;
 mod hands;

@@ -133,6 +133,18 @@ impl Rig {
         }
     }
 
+    /// Forgets what only the eye needs: a long run would keep years of it.
+    pub fn forget(&self) {
+        self.ledger.forget();
+        self.report.forget();
+        for (_, desk) in &self.apps {
+            desk.by_hand(|desk| {
+                desk.writes.clear();
+                desk.asked.clear();
+            });
+        }
+    }
+
     /// Plans, and changes nothing.
     pub fn prepare(&self) {
         use zendesk_dirsync::domain::id::CycleId;

@@ -19,7 +19,10 @@ const DAYS: i64 = 30;
 const DAY_MS_MAX: f64 = 7.0;
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a person asks for one seed, or for more; and how long it took is printed")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a person asks for one seed, or for more; and how long it took is printed"
+)]
 fn generated_histories_never_harm_and_always_arrive() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds = match number("SIM_SEED") {
@@ -60,7 +63,13 @@ fn a_seed_is_the_same_history_whenever_it_is_run() {
         let trace = |seed| {
             let (world, why) = run(seed, false);
             let writes: Vec<_> = world.rig.apps.iter().map(|(_, desk)| format!("{:?}", desk.writes())).collect();
-            (world.log, why, writes, format!("{:?}", world.rig.ledger.snapshot()), format!("{:?}", world.rig.report.notices()))
+            (
+                world.log,
+                why,
+                writes,
+                format!("{:?}", world.rig.ledger.snapshot()),
+                format!("{:?}", world.rig.report.notices()),
+            )
         };
         assert!(trace(seed) == trace(seed), "seed {seed} isn't the same twice");
     }
@@ -187,7 +196,12 @@ fn step(world: &mut World, oracle: &mut Oracle) -> Result<Ran, String> {
 }
 
 /// Runs a cycle, and judges it.
-pub fn judged(world: &mut World, oracle: &mut Oracle, before: &oracle::Before, only: Option<&str>) -> Result<Ran, String> {
+pub fn judged(
+    world: &mut World,
+    oracle: &mut Oracle,
+    before: &oracle::Before,
+    only: Option<&str>,
+) -> Result<Ran, String> {
     let told = world.rig.report.with(<[_]>::len);
     let ran = world.rig.run_now(only);
     world.cycles += 1;

@@ -15,9 +15,7 @@ use super::faults::Faults;
 use super::reference::{Given, Truth, truths};
 use super::rig::{Rig, gives, mapping, rules};
 use super::rng::Rng;
-use crate::support::memory::{
-    Company, Desk, Dialect, Group, LedgerState, MemoryDirectory, Person, User, Wire,
-};
+use crate::support::memory::{Company, Desk, Dialect, Group, LedgerState, MemoryDirectory, Person, User, Wire};
 
 /// A change that a person let go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,9 +94,9 @@ impl World {
         let mut rng = Rng::new(seed);
         let mut rig = Rig::new();
         let directories = if rng.one_in(3) { 2 } else { 1 };
-        let large = rng.one_in(30);
+        let large = rng.one_in(50);
         for at in 0..directories {
-            let count = if large { 60 + rng.below(40) } else { 4 + rng.below(9) };
+            let count = if large { 60 + rng.below(40) } else { 4 + rng.below(7) };
             rig.directories.push(company(["corp", "labs"][at], at as u32, count as u32, &mut rng));
         }
         rig.limits = limits(&mut rng);
@@ -233,9 +231,10 @@ impl World {
 
     /// Counts the holds that are new.
     pub fn note_holds(&mut self) {
-        let now: BTreeMap<Digest, String> = self.rig.ledger.with(|state| {
-            state.holds.values().flatten().map(|hold| (hold.id, hold.code.clone())).collect()
-        });
+        let now: BTreeMap<Digest, String> = self
+            .rig
+            .ledger
+            .with(|state| state.holds.values().flatten().map(|hold| (hold.id, hold.code.clone())).collect());
         for (_, code) in now.iter().filter(|(id, _)| !self.held.contains(id)) {
             *self.holds.entry(code.clone()).or_default() += 1;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use zendesk_dirsync::domain::change::{SignIn, Step};
-use zendesk_dirsync::domain::id::{Digest, DirectoryName, PersonId};
+use zendesk_dirsync::domain::id::{Digest, DirectoryName, Email, PersonId};
 use zendesk_dirsync::domain::rules::AppRules;
 use zendesk_dirsync::engine::ports::{Clock as _, Intent};
 
@@ -85,8 +85,18 @@ impl<'a> Look<'a> {
         let adoption = &self.rules.adoption;
         let fits =
             user.external_id.is_none() && user.verified && user.suspended.is_none() && adoption.allows(user.role);
-        let holds = |truth: &Truth| matches!(truth, Truth::Wanted(wish) if user.has_email(&wish.email));
-        self.truths.iter().find(|(_, truth)| fits && holds(truth)).map(|(person, _)| person.clone())
+        // Of two people with one address, the one who can't be seen isn't known to be the other.
+        let whole = self.whole();
+        let named = |person: &PersonId| {
+            let one = self.companies[&person.directory].people.get(&person.entry);
+            one.and_then(|one| Email::parse(one.get("mail")).ok()).is_some_and(|mail| user.has_email(&mail))
+        };
+        let holds = |person: &PersonId, truth: &Truth| match truth {
+            Truth::Wanted(wish) => user.has_email(&wish.email),
+            Truth::Rejected => !whole && named(person),
+            Truth::Unusable | Truth::Out => false,
+        };
+        self.truths.iter().find(|(person, truth)| fits && holds(person, truth)).map(|(person, _)| person.clone())
     }
 
     /// What the company says of a person; nothing while it changes by itself.

@@ -109,7 +109,8 @@ impl Oracle {
                 let person = self.learn(&look, write)?;
                 rules::judge(&look, write, person.as_ref())?;
             }
-            self.removals[app].extend(look.removed(&self.owners[app], &new).into_iter().map(|who| (world.rig.clock.passed(), who)));
+            self.removals[app]
+                .extend(look.removed(&self.owners[app], &new).into_iter().map(|who| (world.rig.clock.passed(), who)));
             sums::judge(&look, &self.owners[app], &self.removals[app], &new)?;
         }
         agree::spent(world, &noted, ran)?;

@@ -134,9 +134,8 @@ fn no_blind_repeat(cycle: &Cycle<'_>) -> Result<(), String> {
             let key = new.external_id.as_ref().map_or_else(|| new.email.to_string(), ToString::to_string);
             let key = key.to_lowercase();
             if let Some(first) = open.remove(&key) {
-                let asked = |desk: &Desk| {
-                    desk.asked.iter().any(|(at, what)| *at > first && *at < write.call && *what == key)
-                };
+                let asked =
+                    |desk: &Desk| desk.asked.iter().any(|(at, what)| *at > first && *at < write.call && *what == key);
                 if !asked(desk) {
                     return Err(key);
                 }

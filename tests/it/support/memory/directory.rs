@@ -344,9 +344,11 @@ impl Directory for MemoryDirectory {
             groups.filter(|group| group.members.iter().any(names)).map(|group| group.name.clone()).collect::<Vec<_>>()
         };
         Ok(match company.people.get(&entry) {
-            Some(person) => {
-                Presence::Found { state: Self::state(&trouble, person, now), dn: person.dn.clone(), held_by: naming(&person.dn) }
-            }
+            Some(person) => Presence::Found {
+                state: Self::state(&trouble, person, now),
+                dn: person.dn.clone(),
+                held_by: naming(&person.dn),
+            },
             None if company.tombstones.contains(&entry) => Presence::Tombstone,
             None => Presence::NotFound { named_by: naming(last_dn) },
         })

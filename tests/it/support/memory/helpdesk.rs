@@ -387,7 +387,9 @@ impl Helpdesk for MemoryZendesk {
                 Ok(StepDone { account: id, effect: Effect::Done, request_id: Some(format!("r{call}")) })
             }
             Some(CallTrouble::Partial) => self.perform(account, &part(step), call, true),
-            None | Some(CallTrouble::Lacks | CallTrouble::Blank | CallTrouble::Dropped) => self.perform(account, step, call, true),
+            None | Some(CallTrouble::Lacks | CallTrouble::Blank | CallTrouble::Dropped) => {
+                self.perform(account, step, call, true)
+            }
             Some(CallTrouble::UnansweredAfter | CallTrouble::GarbledAfter) => {
                 let _ = self.perform(account, step, call, false);
                 Err(fault(trouble.unwrap_or(CallTrouble::UnansweredAfter)))

@@ -69,15 +69,6 @@ impl MemoryLedger {
         *lock(&self.state) = state;
     }
 
-    /// Every intent ever noted, oldest first; a restored copy doesn't take these back.
-    pub fn begun(&self) -> Vec<Intent> {
-        let begun = |one: &Noted| match one {
-            Noted::Begun(_, intent) => Some(intent.clone()),
-            Noted::Settled(..) => None,
-        };
-        lock(&self.noted).iter().filter_map(begun).collect()
-    }
-
     /// What was noted and settled, from a place on.
     pub fn noted(&self, from: usize) -> Vec<Noted> {
         lock(&self.noted)[from..].to_vec()
@@ -91,6 +82,12 @@ impl MemoryLedger {
     /// Looks at all that is kept without copying it.
     pub fn with<T>(&self, look: impl FnOnce(&LedgerState) -> T) -> T {
         look(&lock(&self.state))
+    }
+
+    /// Forgets old cycles, and what was noted and settled.
+    pub fn forget(&self) {
+        lock(&self.noted).clear();
+        lock(&self.state).cycles.clear();
     }
 
     /// The disk fails after so many more mutating calls; none mends it.

@@ -59,6 +59,11 @@ impl MemoryReport {
         lock(&self.kept).notices.clone()
     }
 
+    /// Forgets everything.
+    pub fn forget(&self) {
+        lock(&self.kept).notices.clear();
+    }
+
     /// The disk is full after so many more calls; none mends it.
     pub fn fails_after(&self, calls: Option<usize>) {
         lock(&self.kept).left = calls;

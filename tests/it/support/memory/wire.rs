@@ -121,7 +121,8 @@ impl Wire {
             broken = Some(format!("a request {:?} before it was allowed again", self.not_before - now));
         }
         if self.ours.len() + 1 > share.max(first_share(self.share_percent)) {
-            broken = Some(format!("{} requests in a minute, more than our share of {}", self.ours.len() + 1, self.limit));
+            broken =
+                Some(format!("{} requests in a minute, more than our share of {}", self.ours.len() + 1, self.limit));
         }
         if let Some(user) = updates {
             if self.updates.iter().filter(|(_, one)| *one == user).count() >= 5 {

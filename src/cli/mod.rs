@@ -5,6 +5,7 @@ mod ask;
 mod check;
 mod env;
 mod exit;
+mod fold;
 mod join;
 mod report;
 mod run;

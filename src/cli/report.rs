@@ -10,6 +10,7 @@ use super::args::{ReportArgs, ReportFormat, ReportSub};
 use super::ask::write_out;
 use super::env::SystemClock;
 use super::exit::{Exit, Failure, chain};
+use super::fold::{WIDTH, width};
 use super::join::Joined;
 use super::time::{self, Edge};
 use crate::domain::id::AppName;
@@ -25,8 +26,6 @@ use crate::report::verify::{Beginning, verify};
 const FOLLOW_EVERY: Duration = Duration::from_millis(250);
 /// Records that a table lays out together; a longer report goes on in another table.
 const TABLE_RECORDS: usize = 500;
-/// The width where there is no terminal to ask.
-const WIDTH: u16 = 80;
 
 /// Carries out `report`.
 ///
@@ -42,7 +41,7 @@ pub async fn report(joined: &Joined, args: ReportArgs) -> Result<Exit, Failure> 
         return show_on(&file, &filter, args.format).await;
     }
     match &args.out {
-        None => show(&file, &filter, args.format, anstream::stdout(), width()),
+        None => show(&file, &filter, args.format, anstream::stdout(), width(std::io::stdout())),
         Some(out) => {
             let hint = "name a file in a folder that you may write to";
             let to = File::create(out)
@@ -78,11 +77,6 @@ fn filter(args: &ReportArgs) -> Result<Filter, Failure> {
         cycle: args.cycle.clone(),
         directory: None,
     })
-}
-
-fn width() -> u16 {
-    rustix::termios::tcgetwinsize(std::io::stdout())
-        .map_or(WIDTH, |size| if size.ws_col == 0 { WIDTH } else { size.ws_col })
 }
 
 fn unreadable(fault: &QueryFault) -> Failure {

@@ -4,8 +4,10 @@ use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::ask::tell;
 use crate::engine::ports::{Event, Progress};
 use crate::engine::progress::ProgressView;
+use crate::engine::view::wait_text;
 use crate::report::escape::visible;
 
 /// Changes up to which no bar is shown.
@@ -37,8 +39,8 @@ impl Ui {
 
     fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| anstream::eprintln!("{line}")),
-            None => anstream::eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| tell(line)),
+            None => tell(line),
         }
     }
 
@@ -75,7 +77,7 @@ impl Ui {
                 if *changes == 0 {
                     self.say(&format!("{app}: held: {reason}"));
                 } else {
-                    self.say(&format!("{app}: {changes} changes wait: {reason} (zendesk-dirsync holds show {id})"));
+                    self.say(&format!("{app}: {}: {reason} (zendesk-dirsync holds show {id})", wait_text(*changes)));
                 }
             }
             ProgressView::Fault(fault) => {

@@ -20,7 +20,7 @@ use crate::control::server::{Ask, serve};
 use crate::domain::brake::Limits;
 use crate::domain::schedule::Schedule;
 use crate::engine::command::{Command, Reply};
-use crate::engine::view::StatusView;
+use crate::engine::view::{StatusView, wait_text};
 use crate::engine::{App, Engine, Ports, Stop};
 
 use worker::{Job, Worker};
@@ -261,7 +261,7 @@ impl<P: Ports> State<P> {
         let status = &lock(&self.shared).status;
         let last = status.last.as_ref().map_or("no cycle yet".to_owned(), |last| last.text.clone());
         let next = self.next().map_or("never".to_owned(), |next| next.format("%H:%M:%S UTC").to_string());
-        let held = if status.held > 0 { format!("; {} changes wait for a person", status.held) } else { String::new() };
+        let held = if status.held > 0 { format!("; {} for a person", wait_text(status.held)) } else { String::new() };
         format!("{last}{held}; next at {next}")
     }
 

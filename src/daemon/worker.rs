@@ -11,6 +11,7 @@ use crate::control::Line;
 use crate::engine::command::{Command, Reply};
 use crate::engine::ports::{Event, Progress};
 use crate::engine::progress::ProgressView;
+use crate::engine::view::changes_text;
 use crate::engine::{Engine, Ports, Stop};
 
 use super::{Renewed, Shared, lock};
@@ -146,7 +147,7 @@ impl Progress for Relay {
                 shared.phase = Some(format!("reading {directory}: {people} people so far"));
             }
             ProgressView::Applying { app, changes } => {
-                shared.phase = Some(format!("carrying out {changes} changes in {app}"));
+                shared.phase = Some(format!("carrying out {} in {app}", changes_text(*changes)));
             }
             ProgressView::Read { .. }
             | ProgressView::Applied { .. }

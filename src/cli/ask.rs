@@ -13,7 +13,7 @@ use crate::control::client::{ClientFault, connect};
 use crate::control::server::user_name;
 use crate::control::socket_path;
 use crate::engine::command::{Command, Reply};
-use crate::engine::view::{HeldChangeView, HoldView, PlanView, changes_text};
+use crate::engine::view::{HeldChangeView, HoldView, PlanView, StatusView, changes_text};
 
 /// Approving more changes than this asks for the count.
 const FEW_CHANGES: usize = 3;
@@ -35,7 +35,19 @@ pub async fn ask(joined: &Joined, command: Command, ui: &mut Ui) -> Result<Reply
         ui.clear();
         return Ok(reply);
     }
-    let mut engine = join::engine(joined)?;
+    // Declared first, so that it goes after the engine that works on it.
+    let view;
+    let mut engine = match &command {
+        Command::Plan { .. } | Command::Status | Command::Holds => {
+            let (copy, engine) = join::engine_to_look(joined)?;
+            view = Some(copy);
+            engine
+        }
+        Command::Cycle { .. } | Command::Apply(_) | Command::Approve { .. } | Command::Reject { .. } => {
+            view = None;
+            join::engine(joined)?
+        }
+    };
     let actor = myself();
     let (stop, abandon) = join::stop_on_signals()?;
     let reply = tokio::select! {
@@ -43,6 +55,8 @@ pub async fn ask(joined: &Joined, command: Command, ui: &mut Ui) -> Result<Reply
         () = abandon => None,
     };
     ui.clear();
+    drop(engine);
+    drop(view);
     // Whatever was under way has its intent on disk, and is asked about by the next cycle.
     let hint = "what was begun is settled by the next cycle";
     reply.ok_or_else(|| Failure::new(Exit::Failed, "ended by a signal before the work was done", hint))
@@ -108,9 +122,17 @@ pub async fn plan(joined: &Joined, args: PlanArgs) -> Result<Exit, Failure> {
 /// What kept it from being told.
 pub async fn status(joined: &Joined, format: Format) -> Result<Exit, Failure> {
     match ask(joined, Command::Status, &mut Ui::quiet()).await? {
-        Reply::Status(status) => print(format, &*status, show::status).map(|()| Exit::Done),
+        Reply::Status(status) => show_status(format, &status).map(|()| Exit::Done),
         other => unexpected(other),
     }
+}
+
+/// Writes a status to stdout.
+///
+/// # Errors
+/// When it can't be written.
+pub fn show_status(format: Format, status: &StatusView) -> Result<(), Failure> {
+    print(format, status, show::status)
 }
 
 /// Lists, shows, approves or rejects holds.

@@ -57,7 +57,7 @@ mod tests {
     fn long_lines_are_folded_at_spaces_and_indented() {
         let text = "short\n    because assigned (support ▸ tier-1 ▸ a group with a name of many words)\n";
         let folded =
-            "short\n    because assigned (support ▸ tier-1\n        ▸ a group with a name of many\n        words)\n";
+            "short\n    because assigned (support ▸ tier-1 ▸\n        a group with a name of many\n        words)\n";
         assert_eq!(fold(text, 40), folded);
         assert_eq!(fold(text, 120), text);
     }

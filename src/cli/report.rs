@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::args::{ReportArgs, ReportFormat, ReportSub};
-use super::ask::write_out;
+use super::ask::{tell, write_out};
 use super::env::SystemClock;
 use super::exit::{Exit, Failure, chain};
 use super::fold::{WIDTH, width};
@@ -86,11 +86,12 @@ fn unreadable(fault: &QueryFault) -> Failure {
 fn show(file: &Path, filter: &Filter, format: ReportFormat, to: impl Write, width: u16) -> Result<Exit, Failure> {
     let mut records = Vec::new();
     let mut out = Output::begin(format, BufWriter::new(to), width)?;
-    let mut odd = 0;
-    for found in search(file, filter).map_err(|fault| unreadable(&fault))? {
-        match found {
-            Ok(found) => {
-                out.take(&found.line, found.record, &mut records)?;
+    let (mut odd, mut found) = (0, 0_usize);
+    for next in search(file, filter).map_err(|fault| unreadable(&fault))? {
+        match next {
+            Ok(next) => {
+                found += 1;
+                out.take(&next.line, next.record, &mut records)?;
             }
             // The rest is still worth seeing.
             Err(fault @ QueryFault::Unreadable { .. }) => {
@@ -101,6 +102,10 @@ fn show(file: &Path, filter: &Filter, format: ReportFormat, to: impl Write, widt
         }
     }
     out.end(&records)?;
+    if found == 0 && odd == 0 {
+        let what = if *filter == Filter::default() { "the report has no record yet" } else { "no record fits" };
+        tell(&format!("{what} ({})", file.display()));
+    }
     Ok(if odd > 0 { Exit::Failed } else { Exit::Done })
 }
 

@@ -58,6 +58,7 @@ impl Ui {
                     self.say(&format!("{directory}: {dangling} group members name no person that can be read"));
                 }
             }
+            ProgressView::Asking { app, people, of } => self.asking(app, *people, *of),
             ProgressView::Applying { app, changes } => self.applying(app, *changes),
             ProgressView::Applied { action, user, cause, result, fault } => {
                 let user = visible(user);
@@ -93,6 +94,15 @@ impl Ui {
         }
         let bar = self.bar.get_or_insert_with(ProgressBar::new_spinner);
         bar.set_message(format!("{directory}: {people} people"));
+        bar.tick();
+    }
+
+    fn asking(&mut self, app: &str, people: usize, of: usize) {
+        if !std::io::stderr().is_terminal() {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(ProgressBar::new_spinner);
+        bar.set_message(format!("{app}: asking Zendesk about people, {people} of {of}"));
         bar.tick();
     }
 

@@ -10,10 +10,12 @@ mod cycle;
 mod gather;
 mod hold_view;
 pub mod holds;
+mod keeps;
 pub mod ports;
 pub mod progress;
 mod propose;
 mod recover;
+mod reread;
 pub mod saved;
 pub mod view;
 

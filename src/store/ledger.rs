@@ -15,6 +15,7 @@ use crate::domain::account::{KnownAccount, Standing, Trace};
 use crate::domain::assignment::PinKey;
 use crate::domain::brake::Experience;
 use crate::domain::id::{AccountId, AppName, DirectoryName, EntryId, Malformed, PersonId};
+use crate::domain::keep::Keep;
 use crate::domain::scope::GroupSeen;
 use crate::engine::ports::{
     AppStanding, CycleSummary, HeldChange, HoldRecord, Intent, Ledger, LedgerFault, Settlement, Trouble,
@@ -64,6 +65,7 @@ pub(super) fn examine(
         Tree::Holds => parse::<HoldHead>(tree, key, payload).map(drop),
         Tree::HoldChanges => parse::<HeldChange>(tree, key, payload).map(drop),
         Tree::Troubles => parse::<Trouble>(tree, key, payload).map(drop),
+        Tree::Keeps => parse::<Keep>(tree, key, payload).map(drop),
         Tree::Cycles => parse::<CycleSummary>(tree, key, payload).map(drop),
         // Whether they are there is all that is asked, or they are read by whoever needs them.
         Tree::Meta | Tree::Parts => Ok(()),
@@ -84,7 +86,7 @@ impl SledLedger {
     }
 
     /// Everything below a prefix, with what `name` makes of each key.
-    fn gather<K: Ord, T: Stored>(
+    pub(super) fn gather<K: Ord, T: Stored>(
         &self,
         tree: Tree,
         prefix: &[u8],
@@ -99,7 +101,7 @@ impl SledLedger {
         Ok(all)
     }
 
-    fn commit(&mut self, draft: Draft) -> Result<(), LedgerFault> {
+    pub(super) fn commit(&mut self, draft: Draft) -> Result<(), LedgerFault> {
         for Turned { key, old, new } in self.vault.commit(draft)? {
             let Some(app) = keys::app_of(&key) else { continue };
             let count = self.population.entry(app.to_owned()).or_default();

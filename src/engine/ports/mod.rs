@@ -4,12 +4,14 @@
 
 mod directory;
 mod helpdesk;
+mod keeps;
 mod ledger;
 mod report;
 mod revision;
 
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
+pub use keeps::KeepLedger;
 pub use ledger::{
     AppCounts, AppStanding, Completeness, CycleSummary, HeldChange, HoldRecord, HoldState, Intent, Ledger, LedgerFault,
     Settlement, Trouble,

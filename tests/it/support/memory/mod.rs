@@ -9,6 +9,7 @@ mod desk;
 mod directory;
 mod fuse;
 mod helpdesk;
+mod keeps;
 mod ledger;
 mod report;
 

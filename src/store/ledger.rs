@@ -26,9 +26,9 @@ const STEP_ACCOUNTS: usize = 2_000;
 
 /// The ledger on sled.
 pub struct SledLedger {
-    vault: Vault,
+    pub(super) vault: Vault,
     /// Managed active accounts by app: counted at the start, kept up with each step.
-    population: BTreeMap<String, usize>,
+    pub(super) population: BTreeMap<String, usize>,
     /// Held as long as the vault is; declared last, so that it is let go last.
     _lock: File,
 }
@@ -78,7 +78,7 @@ impl SledLedger {
         Self { vault, population, _lock: lock }
     }
 
-    fn read<T: Stored>(&self, tree: Tree, key: &[u8]) -> Result<Option<T>, LedgerFault> {
+    pub(super) fn read<T: Stored>(&self, tree: Tree, key: &[u8]) -> Result<Option<T>, LedgerFault> {
         self.vault.get(tree, key)?.map(|payload| parse(tree, key, &payload)).transpose()
     }
 
@@ -98,7 +98,7 @@ impl SledLedger {
         Ok(all)
     }
 
-    fn commit(&mut self, draft: Draft) -> Result<(), LedgerFault> {
+    pub(super) fn commit(&mut self, draft: Draft) -> Result<(), LedgerFault> {
         for Turned { key, old, new } in self.vault.commit(draft)? {
             let Some(app) = keys::app_of(&key) else { continue };
             let count = self.population.entry(app.to_owned()).or_default();

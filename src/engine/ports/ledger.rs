@@ -205,7 +205,7 @@ pub struct AppCounts {
 }
 
 /// What the store remembers. Every method that changes it is durable when it returns.
-pub trait Ledger: Send {
+pub trait Ledger: super::AcceptedLedger + Send + Sync {
     /// Raised with every durable change.
     fn serial(&self) -> u64;
 

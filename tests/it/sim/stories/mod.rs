@@ -3,6 +3,8 @@
 //! The fixtures are here; stories in which everything works, and in which something breaks, lie beside.
 
 mod broken;
+mod edits;
+mod removed;
 mod whole;
 
 use std::collections::BTreeSet;

@@ -28,12 +28,13 @@ pub struct LedgerState {
     pub holds: BTreeMap<AppName, Vec<HoldRecord>>,
     pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
     pub cycles: Vec<CycleSummary>,
+    pub configurations: BTreeMap<AppName, String>,
 }
 
 /// A ledger in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLedger {
-    state: Arc<Mutex<LedgerState>>,
+    pub(super) state: Arc<Mutex<LedgerState>>,
     /// Every intent ever noted.
     begun: Arc<Mutex<Vec<Intent>>>,
     /// Mutating calls that still succeed; none for all.
@@ -67,7 +68,10 @@ impl MemoryLedger {
         *lock(&self.left) = calls;
     }
 
-    fn mutate<T>(&self, change: impl FnOnce(&mut LedgerState) -> Result<T, LedgerFault>) -> Result<T, LedgerFault> {
+    pub(super) fn mutate<T>(
+        &self,
+        change: impl FnOnce(&mut LedgerState) -> Result<T, LedgerFault>,
+    ) -> Result<T, LedgerFault> {
         self.fuse.pass();
         match &mut *lock(&self.left) {
             Some(0) => return Err(LedgerFault::Io("no space left on device".into())),

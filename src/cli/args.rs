@@ -73,6 +73,8 @@ pub enum Sub {
     Check,
     /// Show what a cycle would do, and change nothing.
     Plan(PlanArgs),
+    /// Carry out exactly a saved plan, or refuse and say what moved.
+    Apply(ApplyArgs),
     /// List, show, approve or reject what waits for a person.
     Holds(HoldsArgs),
     /// Search the report: what was done, to whom, and why.
@@ -104,12 +106,25 @@ pub struct PlanArgs {
     /// Only this person, by mail, name or immutable id.
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+    /// Save the plan to this file as well, for `apply`; only with --app or --user, their part alone.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// How the plan is shown.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
     /// End with 10 when there is something to do, even if it waits for a person.
     #[arg(long)]
     pub exit_code: bool,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// A plan that `plan --out FILE` saved.
+    pub file: PathBuf,
+    /// How many changes it has; needed when no terminal is there to ask.
+    #[arg(long, value_name = "N")]
+    pub count: Option<usize>,
 }
 
 /// `holds`.

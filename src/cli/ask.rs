@@ -5,13 +5,14 @@ use std::io::{IsTerminal as _, Write as _};
 use super::args::{Format, HoldsSub, PlanArgs};
 use super::exit::{Exit, Failure};
 use super::join::{self, Joined};
+use super::saved;
 use super::show;
 use super::ui::Ui;
 use crate::control::client::{ClientFault, connect};
 use crate::control::server::user_name;
 use crate::control::socket_path;
 use crate::engine::command::{Command, Reply};
-use crate::engine::view::{HeldChangeView, HoldView};
+use crate::engine::view::{HeldChangeView, HoldView, PlanView};
 
 /// Approving more changes than this asks for the count.
 const FEW_CHANGES: usize = 3;
@@ -76,13 +77,20 @@ pub async fn once(joined: &Joined, user: Option<String>) -> Result<Exit, Failure
 pub async fn plan(joined: &Joined, args: PlanArgs) -> Result<Exit, Failure> {
     let mut ui = if args.format == Format::Json { Ui::quiet() } else { Ui::default() };
     let command = Command::Plan { app: args.app, user: args.user.clone() };
-    let (code, plan) = match ask(joined, command, &mut ui).await? {
+    if let Some(path) = &args.out {
+        saved::writable(path)?;
+    }
+    let (code, mut plan) = match ask(joined, command, &mut ui).await? {
         Reply::Plan { code, plan } => (code, plan),
         other => return unexpected(other),
     };
+    let bound = plan.saved.take();
     print(args.format, &*plan, show::plan)?;
     if let Some(user) = args.user.filter(|_| plan.is_empty() && args.format == Format::Text) {
         anstream::eprintln!("nothing is to be done for {user:?}; people are named by mail, name or immutable id");
+    }
+    if let Some(path) = args.out {
+        saved::save(PlanView { saved: bound, ..(*plan).clone() }, path, code)?;
     }
     // What only waits is still something to do.
     let finds_work = args.exit_code && !plan.changes.is_empty();
@@ -184,6 +192,14 @@ fn confirm(hold: &HoldView, user: Option<&str>) -> Result<usize, Failure> {
         return Err(Failure::new(Exit::Usage, message, format!("after `holds show {0}`: --count N", &hold.id[..8])));
     }
     anstream::eprint!("{}", show::hold(hold));
+    confirmed(n).map(|()| n)
+}
+
+/// Asks whether so many changes that were just shown go on.
+///
+/// # Errors
+/// When the answer isn't that they do.
+pub fn confirmed(n: usize) -> Result<(), Failure> {
     let (question, expected) = if n > FEW_CHANGES {
         ("Type how many changes go on: ", n.to_string())
     } else {
@@ -194,7 +210,7 @@ fn confirm(hold: &HoldView, user: Option<&str>) -> Result<usize, Failure> {
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(|why| Failure::new(Exit::Usage, why, ""))?;
     if answer.trim().eq_ignore_ascii_case(&expected) {
-        Ok(n)
+        Ok(())
     } else {
         Err(Failure::new(Exit::Usage, "not approved", "nothing was changed"))
     }
@@ -208,7 +224,10 @@ async fn decided(joined: &Joined, command: Command) -> Result<Reply, Failure> {
 }
 
 /// An answer that isn't the one to this question: a refusal, in the main.
-fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
+///
+/// # Errors
+/// Always.
+pub fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
     match reply {
         Reply::Refused { code, fault } => Err(Failure::refused(code, &fault)),
         other => Err(Failure::new(

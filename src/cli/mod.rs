@@ -8,6 +8,7 @@ mod exit;
 mod join;
 mod report;
 mod run;
+mod saved;
 mod show;
 mod time;
 mod ui;
@@ -64,7 +65,8 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
                 .map_err(|why| Failure::new(Exit::Failed, format!("{}: {why}", dir.display()), hint))?;
             return Ok(Exit::Done);
         }
-        Some(Sub::Check | Sub::Plan(_) | Sub::Holds(_) | Sub::Report(_) | Sub::Status { .. }) | None => {}
+        Some(Sub::Check | Sub::Plan(_) | Sub::Apply(_) | Sub::Holds(_) | Sub::Report(_) | Sub::Status { .. })
+        | None => {}
     }
     if cli.command.is_some() && (cli.once || cli.dry_run || cli.user.is_some()) {
         let hint = "--once, --dry-run and --user without a subcommand run or show a cycle; subcommands have their own";
@@ -86,7 +88,7 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
 async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
     match cli.command {
         None if cli.dry_run => {
-            let args = PlanArgs { app: None, user: cli.user, format: Format::Text, exit_code: false };
+            let args = PlanArgs { app: None, user: cli.user, out: None, format: Format::Text, exit_code: false };
             ask::plan(&joined, args).await
         }
         None if cli.once => ask::once(&joined, cli.user).await,
@@ -96,6 +98,7 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         None => run::daemon(cli.config, cli.state, joined).await,
         Some(Sub::Check) => check::check(&joined).await,
         Some(Sub::Plan(args)) => ask::plan(&joined, args).await,
+        Some(Sub::Apply(args)) => saved::apply(&joined, args).await,
         Some(Sub::Holds(args)) => {
             ask::holds(&joined, args.command.unwrap_or(HoldsSub::List { format: Format::Text })).await
         }

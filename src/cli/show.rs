@@ -62,7 +62,8 @@ fn field_line(field: &FieldView) -> String {
     format!("{}: {} → {}", field.field, value(&field.before), value(&field.after))
 }
 
-fn value(value: &Value) -> String {
+/// A value of a field.
+pub fn value(value: &Value) -> String {
     match value {
         Value::Null => "(none)".to_owned(),
         Value::Bool(flag) => if *flag { "yes" } else { "no" }.to_owned(),

@@ -108,6 +108,7 @@ where
         let phase = match command {
             Command::Cycle { .. } => "running a cycle",
             Command::Plan { .. } => "planning",
+            Command::Apply(_) => "applying a saved plan",
             Command::Status | Command::Holds | Command::Approve { .. } | Command::Reject { .. } => "answering",
         };
         let mut shared = lock(&self.shared);

@@ -6,8 +6,9 @@ use crate::domain::id::CycleId;
 
 use super::holds::HoldFault;
 use super::ports::{AcceptedLedger as _, Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
+use super::saved::SavedOrder;
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
-use super::{Abort, CycleOrder, Ending, Engine, Ports, Stop};
+use super::{Abort, CycleOrder, CycleReport, Ending, Engine, Ports, Stop};
 
 /// What a person can ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub enum Command {
         /// One person only.
         user: Option<String>,
     },
+    /// Carry out exactly a saved plan, or refuse.
+    Apply(Box<SavedOrder>),
     /// Tell how the service is.
     Status,
     /// List what waits.
@@ -63,6 +66,13 @@ pub enum Reply {
         /// The plan.
         plan: Box<PlanView>,
     },
+    /// A saved plan was refused, because it would be another one now.
+    Moved {
+        /// The exit code.
+        code: u8,
+        /// The plan as it would be now.
+        plan: Box<PlanView>,
+    },
     /// How the service is.
     Status(Box<StatusView>),
     /// What waits.
@@ -90,10 +100,18 @@ impl Reply {
         Self::Refused { code, fault }
     }
 
+    /// A cycle that ended.
+    pub(super) fn cycle(report: &CycleReport) -> Self {
+        Self::Cycle { code: report.ending.code(), cycle: CycleView::from(&report.summary) }
+    }
+
     /// The exit code of a command that got this answer.
     pub const fn code(&self) -> u8 {
         match self {
-            Self::Cycle { code, .. } | Self::Plan { code, .. } | Self::Refused { code, .. } => *code,
+            Self::Cycle { code, .. }
+            | Self::Plan { code, .. }
+            | Self::Moved { code, .. }
+            | Self::Refused { code, .. } => *code,
             Self::Status(_) | Self::Holds(_) | Self::Decided { .. } => 0,
         }
     }
@@ -126,6 +144,7 @@ impl<P: Ports> Engine<P> {
         let carried = match command {
             Command::Cycle { user } => self.run_cycle(actor, user, stop, progress).await,
             Command::Plan { app, user } => self.show_plan(app.as_deref(), user.as_deref(), progress).await,
+            Command::Apply(saved) => self.apply_saved(*saved, actor, stop, progress).await,
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Holds => self.list_holds(),
             Command::Approve { id, user, count } => self
@@ -147,7 +166,7 @@ impl<P: Ports> Engine<P> {
     ) -> Result<Reply, Abort> {
         let order = CycleOrder { actor: actor.to_owned(), only, stop };
         let report = self.cycle(order, progress).await?;
-        Ok(Reply::Cycle { code: report.ending.code(), cycle: CycleView::from(&report.summary) })
+        Ok(Reply::cycle(&report))
     }
 
     async fn show_plan(
@@ -172,7 +191,8 @@ impl<P: Ports> Engine<P> {
             (true, false, true) => Ending::Held,
             (true, false, false) => Ending::Done,
         };
-        Ok(Reply::Plan { code: ending.code(), plan: Box::new(PlanView::of(&prepared, app)) })
+        let plan = self.bound(PlanView::of(&prepared, app), app, user)?;
+        Ok(Reply::Plan { code: ending.code(), plan: Box::new(plan) })
     }
 
     fn list_holds(&self) -> Result<Reply, Abort> {

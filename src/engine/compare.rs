@@ -74,7 +74,7 @@ impl<P: Ports> Planner<'_, P> {
         let mut asked = Asked::default();
         let sought =
             Sought { set: at, sets: heard.sets, wholes: heard.wholes, only: None, kept_by_former: &kept_by_former };
-        let proposed = self.propose(wants, &sought, &mut asked, faults, cycle).await?;
+        let mut proposed = self.propose(wants, &sought, &mut asked, faults, cycle).await?;
         let Past::Other { mut blind } = past else {
             let edit = Edit::of(&proposed.plan, Before::Same);
             return Ok((proposed, edit));
@@ -91,6 +91,8 @@ impl<P: Ports> Planner<'_, P> {
             // A text that can't be read: of every directory nobody knows what it would do.
             _ => Plan::empty(app.clone(), proposed.plan.based_on.clone(), proposed.plan.population),
         };
+        // An edit that may be undone ends no keep; once it is agreed to, the next cycle does.
+        proposed.plan.unkept.retain(|person| shadow.unkept.contains(person));
         let troubled: BTreeSet<PersonId> = self.ledger.troubles(&app)?.into_keys().collect();
         let before = Before::Other { plan: &shadow, blind: &blind, troubled: &troubled };
         let edit = Edit::of(&proposed.plan, before);
@@ -104,6 +106,6 @@ fn concerned(plan: &Plan, blind: &BTreeSet<DirectoryName>) -> BTreeSet<PersonId>
     let rejected = plan.rejected.iter().map(|one| &one.person);
     let conflicts = plan.conflicts.iter().map(|one| &one.person);
     let waiting = plan.waiting.iter().map(|one| &one.known.person);
-    let all = changed.chain(rejected).chain(conflicts).chain(waiting);
+    let all = changed.chain(rejected).chain(conflicts).chain(waiting).chain(&plan.unkept);
     all.filter(|person| !blind.contains(&person.directory)).cloned().collect()
 }

@@ -23,6 +23,8 @@ use super::ports::{
     AppCounts, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
 use super::propose::{ProposeFault, Whole, names};
+use super::saved::SavedOrder;
+use super::view::PlanView;
 use super::{Abort, CycleReport, Ending, Engine, Ports, Stop};
 
 /// What is asked of a cycle.
@@ -201,6 +203,16 @@ impl<P: Ports> Engine<P> {
     /// # Errors
     /// When the store or the report can't be used: nothing more is written then.
     pub async fn cycle(&mut self, order: CycleOrder, progress: &mut dyn Progress) -> Result<CycleReport, Abort> {
+        self.cycle_of(order, None, progress).await
+    }
+
+    /// Runs one cycle, or exactly a saved plan in one.
+    pub(super) async fn cycle_of(
+        &mut self,
+        order: CycleOrder,
+        saved: Option<&SavedOrder>,
+        progress: &mut dyn Progress,
+    ) -> Result<CycleReport, Abort> {
         let began = self.clock.now();
         let cycle = CycleId::at(began);
         tracing::info!(cycle = %cycle, "cycle began");
@@ -211,7 +223,12 @@ impl<P: Ports> Engine<P> {
         self.report.ready()?;
         let unsettled = self.recover(&mut run).await?;
         let skip: BTreeMap<usize, Problem> = unsettled.into_iter().map(|one| (one.at, one.fault.problem())).collect();
-        let prepared = self.prepare(cycle.clone(), order.only.as_deref(), &skip, run.progress).await?;
+        let mut prepared = self.prepare(cycle.clone(), order.only.as_deref(), &skip, run.progress).await?;
+        if let Some(saved) = saved
+            && let Some(now) = self.hold_to(saved, &mut prepared, &mut run)?
+        {
+            return Ok(self.refused(&run, now));
+        }
         self.pin(&prepared.wholes)?;
         let complete: BTreeSet<DirectoryName> =
             prepared.wholes.keys().filter(|name| !prepared.faults.contains_key(*name)).cloned().collect();
@@ -221,7 +238,9 @@ impl<P: Ports> Engine<P> {
         }
         let mut counts = BTreeMap::new();
         let mut plans = BTreeMap::new();
-        for (at, part) in prepared.apps.into_iter().enumerate() {
+        for part in prepared.apps {
+            // A saved plan may be of one app only: the place in the plan is no place in the configuration.
+            let Some(at) = self.apps.iter().position(|one| one.rules.app == part.app) else { continue };
             let (plan, reviewed) = match part.result {
                 Ok(pair) => pair,
                 Err(problem) => {
@@ -274,7 +293,19 @@ impl<P: Ports> Engine<P> {
         self.tell_cycle(&mut run, &summary, ending)?;
         self.ledger.end_cycle(&summary)?;
         tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, "cycle ended");
-        Ok(CycleReport { ending, summary, faults: prepared.faults, plans })
+        Ok(CycleReport { ending, summary, faults: prepared.faults, plans, moved: None })
+    }
+
+    /// A saved plan that moved: nothing was done, and there was no cycle to be kept.
+    fn refused(&self, run: &Run<'_>, now: Box<PlanView>) -> CycleReport {
+        let is_directory = |name: &String| self.directories.iter().any(|one| one.name().as_str() == name);
+        let ending = match now.faults.keys().next() {
+            Some(_) if now.faults.keys().any(is_directory) => Ending::Directory,
+            Some(_) => Ending::Zendesk,
+            None => Ending::Held,
+        };
+        let summary = self.summary(&run.cycle, run.now, ending, BTreeMap::new(), now.faults.is_empty());
+        CycleReport { ending, summary, faults: BTreeMap::new(), plans: BTreeMap::new(), moved: Some(now) }
     }
 
     /// The store belongs to these Zendesk accounts and no others.

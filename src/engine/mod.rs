@@ -11,12 +11,14 @@ mod cycle;
 mod edits;
 mod gather;
 pub mod holds;
+mod keeps;
 mod planner;
 pub mod ports;
 pub mod progress;
 mod propose;
 mod reach;
 mod recover;
+pub mod saved;
 pub mod view;
 
 use std::collections::BTreeMap;
@@ -161,4 +163,6 @@ pub struct CycleReport {
     pub faults: BTreeMap<DirectoryName, ReadFault>,
     /// The plans, by app, as they were made.
     pub plans: BTreeMap<AppName, Plan>,
+    /// For a saved plan that was refused: what the plan would be now.
+    pub moved: Option<Box<view::PlanView>>,
 }

@@ -81,9 +81,9 @@ pub(super) struct Proposed {
 }
 
 /// People who may have departed, and why a removal of theirs would have to wait.
-struct Candidate {
-    known: KnownAccount,
-    departure: Departure,
+pub(super) struct Candidate {
+    pub(super) known: KnownAccount,
+    pub(super) departure: Departure,
     guard: Option<Guard>,
 }
 
@@ -91,7 +91,7 @@ impl<P: Ports> Planner<'_, P> {
     /// Plans one app by one set of rules over the directories that were read in full.
     pub(super) async fn propose(
         &mut self,
-        wants: Wants,
+        mut wants: Wants,
         sought: &Sought<'_>,
         asked: &mut Asked,
         faults: &mut BTreeMap<DirectoryName, ReadFault>,
@@ -101,7 +101,8 @@ impl<P: Ports> Planner<'_, P> {
         let app = rules.app.clone();
         let standing = self.ledger.app_standing(&app)?;
         let basis = Basis { store: self.ledger.serial(), rules: rules.digest(), cycle: cycle.clone() };
-        let (candidates, gone) = self.departures(sought, &wants, asked, faults).await?;
+        let (mut candidates, gone) = self.departures(sought, &wants, asked, faults).await?;
+        let keeps = self.leave_kept(&app, &mut wants, &mut candidates)?;
         let mut rejected = Vec::new();
         let mut wanted = Vec::new();
         for (person, want) in wants.people {
@@ -118,6 +119,7 @@ impl<P: Ports> Planner<'_, P> {
         if wanted.is_empty() && candidates.is_empty() {
             let mut plan = Plan::empty(app, basis, standing.population);
             plan.rejected = rejected;
+            (plan.kept, plan.unkept) = (keeps.kept, keeps.ended);
             return Ok(Proposed { plan, gone });
         }
         let ids = wanted.iter().filter_map(|(_, known, _)| known.as_ref().map(|known| known.account));
@@ -159,7 +161,9 @@ impl<P: Ports> Planner<'_, P> {
             cases,
             rejected,
         };
-        Ok(Proposed { plan: plan(proposal), gone })
+        let mut plan = plan(proposal);
+        (plan.kept, plan.unkept) = (keeps.kept, keeps.ended);
+        Ok(Proposed { plan, gone })
     }
 
     /// Managed people whom no complete read shows as wanted, each looked up by immutable id.

@@ -14,6 +14,7 @@ use crate::domain::scope::Departure;
 
 use super::cycle::{AppPlan, Prepared};
 use super::ports::{CycleSummary, HoldRecord, HoldState};
+use super::saved::SavedView;
 
 /// A plan over all apps, format 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +39,14 @@ pub struct PlanView {
     pub faults: BTreeMap<String, FaultView>,
     /// How many changes of each action, of how many managed accounts.
     pub counts: BTreeMap<String, CountView>,
+    /// What a file of it is bound to; only there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved: Option<SavedView>,
+}
+
+/// `1 change`, `2 changes`.
+pub fn changes_text(n: usize) -> String {
+    if n == 1 { "1 change".to_owned() } else { format!("{n} changes") }
 }
 
 /// From what a plan was made.
@@ -366,6 +375,7 @@ impl PlanView {
             notices: Vec::new(),
             faults: BTreeMap::new(),
             counts: BTreeMap::new(),
+            saved: None,
         };
         for (name, fault) in &prepared.faults {
             view.faults.insert(name.to_string(), FaultView::from(&fault.problem()));

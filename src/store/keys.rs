@@ -12,6 +12,8 @@ pub(super) const SETTLED: &[u8] = b"settled\0";
 pub(super) const REPLACED: &[u8] = b"replaced";
 /// What the keys of accepted texts begin with.
 pub(super) const ACCEPTED: &[u8] = b"accepted\0";
+/// How far what is known has come.
+pub(super) const REVISION: &[u8] = b"revision";
 /// What the keys of bindings begin with.
 const BINDING: &[u8] = b"binding\0";
 

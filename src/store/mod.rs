@@ -6,12 +6,14 @@
 //! marked, and the brake does the rest because every app is new to it again.
 
 mod accepted;
+mod keeps;
 mod keys;
 mod ledger;
 mod manifest;
 mod open;
 mod place;
 mod records;
+mod revision;
 mod sealed;
 mod vault;
 

@@ -5,6 +5,7 @@
 //! notice a change.
 
 mod holds;
+mod keeps;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -9,12 +9,13 @@ use tempfile::TempDir;
 use zendesk_dirsync::domain::account::{KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
+use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::outcome::Notice;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AcceptedLedger, AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Report, ReportFault,
-    Settlement, Told, Trouble,
+    AcceptedLedger, AppStanding, CycleSummary, HoldRecord, Intent, KeepLedger, Ledger, LedgerFault, Report,
+    ReportFault, Revision, Revisions, Settlement, Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -93,6 +94,21 @@ impl AcceptedLedger for Watched<SledLedger> {
     }
     fn populations(&self) -> Result<BTreeMap<AppName, usize>, LedgerFault> {
         self.inner.populations()
+    }
+}
+
+impl KeepLedger for Watched<SledLedger> {
+    fn keeps(&self, app: &AppName) -> Result<BTreeMap<PersonId, Keep>, LedgerFault> {
+        self.inner.keeps(app)
+    }
+    fn keep(&mut self, app: &AppName, person: &PersonId, keep: Option<&Keep>) -> Result<(), LedgerFault> {
+        self.during("keep", |inner| inner.keep(app, person, keep))
+    }
+}
+
+impl Revisions for Watched<SledLedger> {
+    fn revision(&self) -> Result<Revision, LedgerFault> {
+        self.inner.revision()
     }
 }
 

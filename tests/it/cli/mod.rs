@@ -13,6 +13,7 @@ mod holds;
 mod kill;
 mod plan;
 mod report;
+mod saved;
 mod secrets;
 mod service_manager;
 mod socket;

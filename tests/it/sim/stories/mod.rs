@@ -4,6 +4,7 @@
 
 mod broken;
 mod edits;
+mod kept;
 mod removed;
 mod whole;
 

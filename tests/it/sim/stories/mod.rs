@@ -5,6 +5,7 @@
 mod broken;
 mod kept;
 mod meanwhile;
+mod watched;
 mod whole;
 
 use std::collections::BTreeSet;

@@ -176,7 +176,8 @@ fn several_people_can_be_approved_and_rejected_by_name() {
         provision    alice@example.org  Alice Archer
         provision    dave@example.org  Dave Dyer  [waiting]
         provision    erin@example.org  Erin Ekdahl  [waiting]
-        provision    frank@example.org  Frank Fisher"#]].assert_eq(&people.join("\n"));
+        provision    frank@example.org  Frank Fisher"#]]
+    .assert_eq(&people.join("\n"));
     let hold = rig.holds().into_iter().find(|hold| hold["id"] == left.as_str()).unwrap();
     let time = |value: &serde_json::Value| value.as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
     let (since, until) = (time(&hold["since"]), time(&hold["until"]));

@@ -4,6 +4,7 @@ mod damage;
 mod golden;
 mod keeping;
 mod restarts;
+mod revising;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -11,7 +11,7 @@ use zendesk_dirsync::domain::change::Welcome;
 use zendesk_dirsync::domain::id::{AppName, Digest, DirectoryName, Email, EntryId, PersonId};
 use zendesk_dirsync::domain::mapping::{ExternalIdRule, Field, FieldMode, Mapping};
 use zendesk_dirsync::domain::rules::{Adoption, AppRules, Switch, Switches};
-use zendesk_dirsync::engine::ports::HoldState;
+use zendesk_dirsync::engine::ports::{HoldState, Progress};
 use zendesk_dirsync::engine::{Abort, App, Configuration, CycleOrder, CycleReport, Engine, Former, Stop};
 
 use crate::support::memory::{
@@ -157,11 +157,16 @@ impl Rig {
 
     /// Plans, and changes nothing.
     pub fn prepare(&self) {
+        self.prepare_before(&mut Silent);
+    }
+
+    /// Plans, and changes nothing, while somebody watches.
+    pub fn prepare_before(&self, progress: &mut dyn Progress) {
         use zendesk_dirsync::domain::id::CycleId;
         use zendesk_dirsync::engine::ports::Clock as _;
         let cycle = CycleId::at(self.clock.now());
         let mut engine = self.engine();
-        self.runtime.block_on(engine.prepare(cycle, None, &BTreeMap::new(), &mut Silent)).unwrap();
+        self.runtime.block_on(engine.prepare(cycle, None, &BTreeMap::new(), progress)).unwrap();
     }
 
     /// Runs a cycle that must end.

@@ -7,6 +7,7 @@ mod edits;
 mod kept;
 mod meanwhile;
 mod removed;
+mod watched;
 mod whole;
 
 use std::collections::BTreeSet;

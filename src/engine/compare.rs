@@ -23,6 +23,13 @@ pub(super) struct Heard<'a> {
     pub(super) unheard: &'a BTreeSet<DirectoryName>,
 }
 
+/// A plan, what is different in it, and what was asked for it.
+pub(super) struct Compared {
+    pub(super) proposed: Proposed,
+    pub(super) edit: Edit,
+    pub(super) asked: Asked,
+}
+
 impl<P: Ports> Planner<'_, P> {
     /// Reads a directory for both sides; if that can't be read in full, for the present rules alone: a group that only
     /// the former ones name must not stand in the way. Nothing if the present rules ask nothing of it.
@@ -54,7 +61,7 @@ impl<P: Ports> Planner<'_, P> {
             wants.iter_mut().for_each(|wants| wants.forget(&name));
         }
         let gathered = gathered?;
-        Ok(Some(Whole { question: asked, read: gathered.read, reached: gathered.reached }))
+        Ok(Some(Whole { question: asked, read: gathered.read, reached: gathered.reached, picture: gathered.picture }))
     }
 
     /// Plans an app by its present rules, and by its former ones for the people with whom something would be done; tells
@@ -67,7 +74,7 @@ impl<P: Ports> Planner<'_, P> {
         heard: &Heard<'_>,
         faults: &mut BTreeMap<DirectoryName, ReadFault>,
         cycle: &CycleId,
-    ) -> Result<(Proposed, Edit), ProposeFault> {
+    ) -> Result<Compared, ProposeFault> {
         let rules = &self.apps[at].rules;
         let (past, app) = (self.configuration.past(rules), rules.app.clone());
         let kept_by_former = former.as_ref().map(|wants| wants.people.keys().cloned().collect()).unwrap_or_default();
@@ -77,7 +84,7 @@ impl<P: Ports> Planner<'_, P> {
         let mut proposed = self.propose(wants, &sought, &mut asked, faults, cycle).await?;
         let Past::Other { mut blind } = past else {
             let edit = Edit::of(&proposed.plan, Before::Same);
-            return Ok((proposed, edit));
+            return Ok(Compared { proposed, edit, asked });
         };
         blind.extend(heard.unheard.iter().cloned());
         let of_app = |set: &RuleSet| set.app == at && set.side == Side::Former;
@@ -96,7 +103,7 @@ impl<P: Ports> Planner<'_, P> {
         let troubled: BTreeSet<PersonId> = self.ledger.troubles(&app)?.into_keys().collect();
         let before = Before::Other { plan: &shadow, blind: &blind, troubled: &troubled };
         let edit = Edit::of(&proposed.plan, before);
-        Ok((proposed, edit))
+        Ok(Compared { proposed, edit, asked })
     }
 }
 

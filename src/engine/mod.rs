@@ -12,11 +12,14 @@ mod edits;
 mod gather;
 pub mod holds;
 mod keeps;
+mod offline;
+mod picture;
 mod planner;
 pub mod ports;
 pub mod progress;
 mod propose;
 mod reach;
+mod recalled;
 mod recover;
 pub mod saved;
 pub mod view;
@@ -32,7 +35,7 @@ use crate::domain::rules::AppRules;
 use ports::{Clock, CycleSummary, Directory, Helpdesk, Ledger, LedgerFault, ReadFault, Report, ReportFault};
 
 pub use cycle::{AppPlan, CycleOrder, Prepared};
-pub use edits::{Configuration, Former, Renewal};
+pub use edits::{Configuration, Former, Outline, Reader, Renewal};
 
 /// The five adapters of one build: real ones in the product, simulated ones in tests.
 pub trait Ports {

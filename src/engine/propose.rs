@@ -13,6 +13,7 @@ use crate::domain::scope::{CompleteRead, Departure, Presence, Resolved};
 use super::Ports;
 use super::edits::{RuleSet, Side};
 use super::gather::{Question, Want, Wants};
+use super::picture::Picture;
 use super::planner::Planner;
 use super::ports::{AcceptedLedger as _, CallFault, Directory, Helpdesk, Ledger, LedgerFault, ReadFault};
 
@@ -22,6 +23,8 @@ pub(super) struct Whole {
     pub(super) read: CompleteRead,
     /// The groups that the assigned ones of each set of rules led to.
     pub(super) reached: Vec<BTreeSet<EntryId>>,
+    /// What the store's image doesn't know yet.
+    pub(super) picture: Picture,
 }
 
 /// For which set of rules a plan is made, and with what beside it.
@@ -58,12 +61,15 @@ impl Sought<'_> {
 /// What was asked of Zendesk and of directories for one plan, so that another plan of the same moment sees the same.
 #[derive(Default)]
 pub(super) struct Asked {
-    catalog: Option<Catalog>,
+    pub(super) catalog: Option<Catalog>,
     observed: BTreeMap<AccountId, Option<ObservedAccount>>,
     marked: BTreeMap<ExternalId, Vec<ObservedAccount>>,
     mailed: BTreeMap<Email, Vec<ObservedAccount>>,
-    present: BTreeMap<(PersonId, BTreeSet<EntryId>), Presence>,
+    pub(super) present: Answers,
 }
+
+/// What look-ups answered, by person and the groups that were tested.
+pub(super) type Answers = BTreeMap<(PersonId, BTreeSet<EntryId>), Presence>;
 
 /// Why no plan could be made for an app.
 #[derive(Debug, thiserror::Error)]

@@ -15,7 +15,7 @@ use crate::sim::rig::Ran;
 use crate::support::memory::{By, ReadTrouble, Write};
 
 /// A mapping of fields to templates, beside the two that must be there.
-fn mapped(more: &[(Field, &str)], modes: &[(Field, FieldMode)], id: ExternalIdRule) -> Mapping {
+pub(super) fn mapped(more: &[(Field, &str)], modes: &[(Field, FieldMode)], id: ExternalIdRule) -> Mapping {
     let mut sources = BTreeMap::from([
         (Field::Name, "{{ displayName }}"),
         (Field::Email, "{{ mail }}"),
@@ -49,10 +49,10 @@ fn accepted(rig: &Rig) -> Option<String> {
     rig.ledger.snapshot().configurations.get(&AppName::new("support").unwrap()).cloned()
 }
 
-type Key = (&'static str, fn(&mut AppRules));
+pub(super) type Key = (&'static str, fn(&mut AppRules));
 
 /// Every key that decides who gets what, changed so that it matters to somebody who is there.
-const KEYS: [Key; 13] = [
+pub(super) const KEYS: [Key; 13] = [
     ("mapping.name", |rules| {
         rules.mapping = mapped(&[(Field::Name, "{{ displayName }}, Agent")], &[], ExternalIdRule::Own);
     }),

@@ -5,6 +5,7 @@
 mod broken;
 mod edits;
 mod kept;
+mod offline;
 mod removed;
 mod whole;
 

@@ -246,6 +246,7 @@ impl<P: Ports> Engine<P> {
                 .iter()
                 .filter(|hold| hold.changes.is_empty())
                 .map(|hold| format!("{}: {}", hold.app, hold.reason))
+                .chain(self.configuration.unreadable())
                 .collect(),
             reload: None,
         })

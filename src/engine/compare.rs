@@ -79,14 +79,23 @@ impl<P: Ports> Planner<'_, P> {
         let (past, app) = (self.configuration.past(rules), rules.app.clone());
         let kept_by_former = former.as_ref().map(|wants| wants.people.keys().cloned().collect()).unwrap_or_default();
         let mut asked = Asked::default();
-        let sought =
-            Sought { set: at, sets: heard.sets, wholes: heard.wholes, only: None, kept_by_former: &kept_by_former };
+        let mut blind = BTreeSet::new();
+        if let Past::Other { blind: moved } = &past {
+            blind.extend(moved.iter().chain(heard.unheard).cloned());
+        }
+        let sought = Sought {
+            set: at,
+            sets: heard.sets,
+            wholes: heard.wholes,
+            only: None,
+            kept_by_former: &kept_by_former,
+            blind: &blind,
+        };
         let mut proposed = self.propose(wants, &sought, &mut asked, faults, cycle).await?;
-        let Past::Other { mut blind } = past else {
+        if past == Past::Same {
             let edit = Edit::of(&proposed.plan, Before::Same);
             return Ok(Compared { proposed, edit, asked });
-        };
-        blind.extend(heard.unheard.iter().cloned());
+        }
         let of_app = |set: &RuleSet| set.app == at && set.side == Side::Former;
         let shadow = match (heard.sets.iter().position(of_app), former) {
             (Some(set), Some(mut wants)) => {

@@ -152,6 +152,17 @@ impl Configuration {
         sets
     }
 
+    /// What to say of apps whose accepted configuration can't be read.
+    pub(super) fn unreadable(&self) -> impl Iterator<Item = String> {
+        self.former.iter().filter_map(|(app, former)| match former {
+            Former::Unreadable { .. } => {
+                let what = "what was agreed to can't be read by this release, so whatever is to be done waits";
+                Some(format!("{app}: {what}"))
+            }
+            Former::Known { .. } => None,
+        })
+    }
+
     /// How many groups weren't found that the accepted configuration of an app doesn't name.
     pub(super) fn newly_lost<'a>(&self, lost: impl Iterator<Item = (&'a Assignment, String)>, app: &AppName) -> usize {
         let known = |assignment: &Assignment| match self.former.get(app) {

@@ -39,6 +39,8 @@ pub(super) struct Sought<'a> {
     pub(super) only: Option<&'a BTreeSet<PersonId>>,
     /// People whom the former rules want: that the present ones don't is the edit's doing, and nobody is gone.
     pub(super) kept_by_former: &'a BTreeSet<PersonId>,
+    /// Directories that are read in another way now: whoever isn't seen there waits with the edit.
+    pub(super) blind: &'a BTreeSet<DirectoryName>,
 }
 
 impl Sought<'_> {
@@ -204,7 +206,8 @@ impl<P: Ports> Planner<'_, P> {
                 let departure = match unusable {
                     Some(state) => Departure::Unusable(state),
                     None => {
-                        gone += usize::from(!sought.kept_by_former.contains(&person));
+                        let by_edit = sought.kept_by_former.contains(&person) || sought.blind.contains(name);
+                        gone += usize::from(!by_edit);
                         match self.look_up(&known, reached, whole.question.order.now, asked).await {
                             Ok(departure) => departure,
                             Err(fault) => {

@@ -77,6 +77,8 @@ pub enum Sub {
     Apply(ApplyArgs),
     /// List, show, approve or reject what waits for a person.
     Holds(HoldsArgs),
+    /// Show which copy of this service may write, or take that over.
+    Lease(LeaseArgs),
     /// Search the report: what was done, to whom, and why.
     Report(Box<ReportArgs>),
     /// Show how the service is: last and next cycle, what waits, the age of the last complete read.
@@ -167,6 +169,36 @@ pub enum HoldsSub {
     Reject {
         /// The hold's id, or its beginning.
         id: String,
+    },
+}
+
+/// `lease`.
+#[derive(Debug, Args)]
+pub struct LeaseArgs {
+    /// What to do with leases.
+    #[command(subcommand)]
+    pub command: Option<LeaseSub>,
+}
+
+/// What to do with leases.
+#[derive(Debug, Subcommand)]
+pub enum LeaseSub {
+    /// Show who wrote last into each app's marker at Zendesk, and when.
+    Show {
+        /// Only this app.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
+        /// How it is shown.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
+    /// Have this copy write from now on, and no other. Stop the other first.
+    ///
+    /// What the other one wrote isn't in this copy's store, so everything of the app waits once for a look.
+    Take {
+        /// The app; needed when several keep a lease.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
     },
 }
 

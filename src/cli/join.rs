@@ -148,7 +148,9 @@ pub fn engine(joined: &Joined) -> Result<Engine<Real>, Failure> {
             Failure::new(Exit::Storage, fault, hint)
         })?;
     tell_condition(&opened.condition, &mut report)?;
-    Ok(Engine { directories, apps, ledger: opened.ledger, report, clock: SystemClock, limits: settings.limits })
+    let mut ledger = opened.ledger;
+    ledger.name_with(uuid::Uuid::new_v4().into_bytes());
+    Ok(Engine { directories, apps, ledger, report, clock: SystemClock, limits: settings.limits })
 }
 
 /// Tells the log and the report when the store isn't as it was left.

@@ -13,7 +13,7 @@ use super::{assignment, mapping};
 use crate::domain::change::{CauseCode, Welcome};
 use crate::domain::id::{AppName, Email};
 use crate::domain::rules::{AppRules, Removal, Switch, Switches};
-use crate::domain::settings::{AppSettings, ZendeskAuth};
+use crate::domain::settings::{AppSettings, LeaseSettings, ZendeskAuth};
 
 /// The share of Zendesk's rate limit that we use at most: the rest is for people and other integrations.
 pub const RATE_SHARE_DEFAULT: u8 = 75;
@@ -62,6 +62,7 @@ pub(super) fn read<'a>(mut table: Table<'a>, directories: &Directories<'_>) -> R
         reactivate: switch(&mut table, "reactivate"),
     };
     let removals = removals(table.section("deprovisioning"));
+    let lease = lease(table.section("lease"));
     table.finish();
     let settings = match (valid_name, &base_url, auth, mapping) {
         (Some(app), Some(base_url), Some(auth), Some((mapping, adoption))) => Some(AppSettings {
@@ -70,6 +71,7 @@ pub(super) fn read<'a>(mut table: Table<'a>, directories: &Directories<'_>) -> R
             auth,
             rate_share_percent,
             timeout,
+            lease,
             rules: AppRules {
                 app,
                 mapping,
@@ -210,6 +212,14 @@ fn auth(table: &mut Table<'_>) -> Option<ZendeskAuth> {
     };
     auth.finish();
     read
+}
+
+/// Reads `lease`.
+fn lease(mut table: Table<'_>) -> Option<LeaseSettings> {
+    let enabled = matches!(table.flag("enabled"), Some(Spot { value: true, .. }));
+    let email = table.parsed("email", mail).map(Spot::into_value);
+    table.finish();
+    enabled.then_some(LeaseSettings { email })
 }
 
 /// Reads `deprovisioning`: what a removal does, by its cause.

@@ -13,6 +13,7 @@ use super::apply::{Carried, Run};
 use super::conclude::{Brakes, Concluded, Reads};
 use super::gather::{GatherFault, Question, Wants, question};
 use super::holds::{approvals, missing_group, rejections, spend};
+use super::lease::Barred;
 use super::ports::{
     AppCounts, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
@@ -220,7 +221,7 @@ impl<P: Ports> Engine<P> {
                     &plan,
                     &reviewed.held,
                     &carried.begun,
-                    &Reads { complete: &complete, unread: &unread },
+                    &Reads { complete: &complete, unread: &unread, barred: carried.barred },
                     &mut run,
                 )?
             } else {
@@ -234,6 +235,7 @@ impl<P: Ports> Engine<P> {
             };
             endings.extend(endings_of(&carried, &concluded));
             if let Some(problem) = carried.fault.clone() {
+                run.progress.note(&Event::Fault(&problem));
                 self.tell_fault(&mut run, Some(&part.app), None, problem)?;
             }
             let population = self.ledger.app_standing(&part.app)?.population;
@@ -374,8 +376,9 @@ fn narrow(mut plan: Plan, review: Review, user: &str) -> (Plan, Review) {
 }
 
 fn endings_of(carried: &Carried, concluded: &Concluded) -> impl Iterator<Item = Ending> {
-    let zendesk = carried.fault.is_some().then_some(Ending::Zendesk);
-    let held = (concluded.brakes == Brakes::On).then_some(Ending::Held);
+    let barred = carried.barred == Barred::Lease;
+    let zendesk = (carried.fault.is_some() && !barred).then_some(Ending::Zendesk);
+    let held = (concluded.brakes == Brakes::On || barred).then_some(Ending::Held);
     let failed = (carried.failed > 0 || carried.left > 0 || concluded.troubles_new > 0).then_some(Ending::Failed);
     [zendesk, held, failed].into_iter().flatten()
 }

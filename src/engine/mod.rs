@@ -10,6 +10,8 @@ mod cycle;
 mod gather;
 pub mod holds;
 mod keeps;
+mod lease;
+pub mod lease_view;
 pub mod ports;
 pub mod progress;
 mod propose;

@@ -12,6 +12,12 @@ pub(super) const SETTLED: &[u8] = b"settled\0";
 pub(super) const REPLACED: &[u8] = b"replaced";
 /// How far what is known has come.
 pub(super) const REVISION: &[u8] = b"revision";
+/// The name of this store.
+pub(super) const INSTANCE: &[u8] = b"instance";
+/// What the keys of leases begin with.
+const LEASE: &[u8] = b"lease\0";
+/// What the keys of apps begin with whose accounts others may have written.
+const DOUBTED: &[u8] = b"doubted\0";
 /// What the keys of bindings begin with.
 const BINDING: &[u8] = b"binding\0";
 
@@ -78,6 +84,16 @@ pub(super) fn hold_change(app: &AppName, id: Digest, number: u32) -> Vec<u8> {
 /// Whether an app had an accepted cycle.
 pub(super) fn settled(app: &AppName) -> Vec<u8> {
     joined(&[SETTLED, app.as_str().as_bytes()])
+}
+
+/// The last serial that was written into the marker of an app's lease.
+pub(super) fn lease(app: &AppName) -> Vec<u8> {
+    joined(&[LEASE, app.as_str().as_bytes()])
+}
+
+/// Whether others may have written an app's accounts.
+pub(super) fn doubted(app: &AppName) -> Vec<u8> {
+    joined(&[DOUBTED, app.as_str().as_bytes()])
 }
 
 /// What a name is bound to.

@@ -7,6 +7,7 @@
 
 mod keeps;
 mod keys;
+mod lease;
 mod ledger;
 mod manifest;
 mod open;

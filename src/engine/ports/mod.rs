@@ -5,6 +5,7 @@
 mod directory;
 mod helpdesk;
 mod keeps;
+mod lease;
 mod ledger;
 mod report;
 mod revision;
@@ -12,6 +13,7 @@ mod revision;
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
 pub use keeps::KeepLedger;
+pub use lease::LeaseLedger;
 pub use ledger::{
     AppCounts, AppStanding, Completeness, CycleSummary, HeldChange, HoldRecord, HoldState, Intent, Ledger, LedgerFault,
     Settlement, Trouble,

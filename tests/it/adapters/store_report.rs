@@ -10,12 +10,13 @@ use zendesk_dirsync::domain::account::{KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::keep::Keep;
+use zendesk_dirsync::domain::lease::InstanceId;
 use zendesk_dirsync::domain::outcome::Notice;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, CycleSummary, HoldRecord, Intent, KeepLedger, Ledger, LedgerFault, Report, ReportFault, Revision,
-    Revisions, Settlement, Told, Trouble,
+    AppStanding, CycleSummary, HoldRecord, Intent, KeepLedger, LeaseLedger, Ledger, LedgerFault, Report, ReportFault,
+    Revision, Revisions, Settlement, Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -88,6 +89,21 @@ impl KeepLedger for Watched<SledLedger> {
     }
     fn keep(&mut self, app: &AppName, person: &PersonId, keep: Option<&Keep>) -> Result<(), LedgerFault> {
         self.during("keep", |inner| inner.keep(app, person, keep))
+    }
+}
+
+impl LeaseLedger for Watched<SledLedger> {
+    fn instance(&mut self) -> Result<InstanceId, LedgerFault> {
+        self.inner.instance()
+    }
+    fn lease_serial(&self, app: &AppName) -> Result<u64, LedgerFault> {
+        self.inner.lease_serial(app)
+    }
+    fn note_lease(&mut self, app: &AppName, serial: u64) -> Result<(), LedgerFault> {
+        self.during("note_lease", |inner| inner.note_lease(app, serial))
+    }
+    fn doubt(&mut self, app: &AppName, serial: u64) -> Result<(), LedgerFault> {
+        self.during("doubt", |inner| inner.doubt(app, serial))
     }
 }
 

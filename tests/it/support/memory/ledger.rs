@@ -1,6 +1,6 @@
 //! A ledger in memory: durable as soon as a call returns, copied and put back at will.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use zendesk_dirsync::domain::account::{KnownAccount, Trace};
@@ -31,12 +31,15 @@ pub struct LedgerState {
     pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
     pub keeps: BTreeMap<AppName, BTreeMap<PersonId, Keep>>,
     pub cycles: Vec<CycleSummary>,
+    pub instance: Option<[u8; 16]>,
+    pub leases: BTreeMap<AppName, u64>,
+    pub doubted: BTreeSet<AppName>,
 }
 
 /// A ledger in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLedger {
-    state: Arc<Mutex<LedgerState>>,
+    pub(super) state: Arc<Mutex<LedgerState>>,
     /// Every intent ever noted.
     begun: Arc<Mutex<Vec<Intent>>>,
     /// Mutating calls that still succeed; none for all.
@@ -103,7 +106,11 @@ impl Ledger for MemoryLedger {
 
     fn app_standing(&self, app: &AppName) -> Result<AppStanding, LedgerFault> {
         let state = lock(&self.state);
-        let experience = if state.accepted.contains_key(app) { Experience::Settled } else { Experience::First };
+        let experience = match (state.accepted.contains_key(app), state.doubted.contains(app)) {
+            (true, _) => Experience::Settled,
+            (false, true) => Experience::Replaced,
+            (false, false) => Experience::First,
+        };
         let used = |(key, known): &(&(AppName, PersonId), &KnownAccount)| key.0 == *app && known.standing.in_use();
         Ok(AppStanding { experience, population: state.accounts.iter().filter(used).count() })
     }
@@ -111,6 +118,7 @@ impl Ledger for MemoryLedger {
     fn accept(&mut self, app: &AppName) -> Result<(), LedgerFault> {
         self.mutate(|state| {
             state.accepted.insert(app.clone(), ());
+            state.doubted.remove(app);
             Ok(())
         })
     }

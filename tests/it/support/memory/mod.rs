@@ -10,6 +10,7 @@ mod directory;
 mod fuse;
 mod helpdesk;
 mod keeps;
+mod lease;
 mod ledger;
 mod report;
 
@@ -21,6 +22,7 @@ pub use desk::{By, Desk, User, Write};
 pub use directory::{MemoryDirectory, ReadTrouble};
 pub use fuse::{Burnt, Fuse};
 pub use helpdesk::{CallTrouble, MemoryZendesk, observed};
+pub use lease::{Turnstile, read_marker};
 pub use ledger::{LedgerState, MemoryLedger};
 pub use report::MemoryReport;
 

@@ -116,14 +116,17 @@ pub enum Verdict {
     Unreadable(String),
 }
 
-/// Judges a marker. `known` is the last serial that this store noted before writing it, so that it is never below what
-/// the marker says unless the store is not the newest.
-pub fn judge(marker: &Marker, own: InstanceId, known: u64) -> Verdict {
+/// Judges a marker. `noted` is the last mark that this store noted before writing it: what the marker says is never newer,
+/// unless the store is not the newest; and never another of the same serial, unless there are two of the store.
+pub fn judge(marker: &Marker, own: InstanceId, noted: Option<&LeaseMark>) -> Verdict {
+    let is_news = |mark: &LeaseMark| {
+        noted.is_none_or(|noted| mark.serial > noted.serial || (mark.serial == noted.serial && mark.at != noted.at))
+    };
     match marker {
         Marker::Off => Verdict::NotKept,
         Marker::Free => Verdict::Ours(None),
         Marker::Held { mark, .. } if mark.instance != own => Verdict::Foreign(*mark),
-        Marker::Held { mark, .. } if mark.serial > known => Verdict::Behind(*mark),
+        Marker::Held { mark, .. } if is_news(mark) => Verdict::Behind(*mark),
         Marker::Held { account, .. } => Verdict::Ours(Some(*account)),
         Marker::Unreadable { why, .. } => Verdict::Unreadable(why.clone()),
     }
@@ -133,25 +136,36 @@ pub fn judge(marker: &Marker, own: InstanceId, known: u64) -> Verdict {
 mod tests {
     use super::*;
 
-    fn held(instance: u8, serial: u64) -> Marker {
-        let mark = LeaseMark::new(InstanceId::from_bytes([instance; 16]), serial, DateTime::UNIX_EPOCH);
+    fn mark(instance: u8, serial: u64, ms: i64) -> LeaseMark {
+        let at = DateTime::from_timestamp_millis(ms).unwrap();
+        LeaseMark::new(InstanceId::from_bytes([instance; 16]), serial, at)
+    }
+
+    fn held(mark: LeaseMark) -> Marker {
         Marker::Held { account: AccountId(9), mark }
     }
 
     #[test]
     fn only_a_free_marker_and_our_own_let_us_write() {
         let own = InstanceId::from_bytes([1; 16]);
-        assert_eq!(judge(&Marker::Off, own, 0), Verdict::NotKept);
-        assert_eq!(judge(&Marker::Free, own, 7), Verdict::Ours(None));
-        assert_eq!(judge(&held(1, 7), own, 7), Verdict::Ours(Some(AccountId(9))));
+        let noted = mark(1, 7, 70);
+        let judged = |marker: &Marker| judge(marker, own, Some(&noted));
+        assert_eq!(judge(&Marker::Off, own, None), Verdict::NotKept);
+        assert_eq!(judge(&Marker::Free, own, None), Verdict::Ours(None));
+        assert_eq!(judged(&Marker::Free), Verdict::Ours(None));
+        assert_eq!(judged(&held(noted)), Verdict::Ours(Some(AccountId(9))));
         // A crash between the note in the store and the write of the marker.
-        assert_eq!(judge(&held(1, 7), own, 8), Verdict::Ours(Some(AccountId(9))));
-        assert!(matches!(judge(&held(1, 8), own, 7), Verdict::Behind(mark) if mark.serial == 8));
-        for known in [0, 7, u64::MAX] {
-            assert!(matches!(judge(&held(2, 7), own, known), Verdict::Foreign(mark) if mark.serial == 7));
+        assert_eq!(judged(&held(mark(1, 6, 60))), Verdict::Ours(Some(AccountId(9))));
+        for news in [mark(1, 8, 80), mark(1, 7, 71), mark(1, 7, 69)] {
+            assert_eq!(judged(&held(news)), Verdict::Behind(news));
+        }
+        assert_eq!(judge(&held(noted), own, None), Verdict::Behind(noted));
+        for serial in [0, 6, 7, 8] {
+            let other = mark(2, serial, 70);
+            assert_eq!(judged(&held(other)), Verdict::Foreign(other));
         }
         let unreadable = Marker::Unreadable { account: None, why: "two of them".into() };
-        assert_eq!(judge(&unreadable, own, 7), Verdict::Unreadable("two of them".into()));
+        assert_eq!(judged(&unreadable), Verdict::Unreadable("two of them".into()));
     }
 
     #[test]

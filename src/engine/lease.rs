@@ -79,21 +79,22 @@ impl<P: Ports> Engine<P> {
             Err(fault) => return Ok(Some(Shut::Fault(fault.problem()))),
         };
         let own = self.ledger.instance()?;
-        let known = self.ledger.lease_serial(&app)?;
-        let over = match judge(&marker, own, known) {
+        let noted = self.ledger.noted_lease(&app)?;
+        let over = match judge(&marker, own, noted.as_ref()) {
             Verdict::NotKept => {
                 *turn = Turn::NotKept;
                 return Ok(None);
             }
             Verdict::Ours(over) => over,
             Verdict::Behind(mark) => {
-                self.doubt(&app, mark.serial)?;
+                self.doubt(&app, Some(&mark))?;
                 return Ok(Some(Shut::Barred(behind(&mark))));
             }
             Verdict::Foreign(mark) => return Ok(Some(Shut::Barred(foreign(&app, own, &mark)))),
             Verdict::Unreadable(why) => return Ok(Some(Shut::Barred(unreadable(&app, &why)))),
         };
-        let mark = LeaseMark::new(own, known.saturating_add(1), self.clock.now());
+        let serial = noted.map_or(0, |noted| noted.serial).saturating_add(1);
+        let mark = LeaseMark::new(own, serial, self.clock.now());
         Ok(match self.write_mark(at, &app, over, &mark).await? {
             Ok(()) => {
                 *turn = Turn::Taken(mark);
@@ -112,7 +113,7 @@ impl<P: Ports> Engine<P> {
         over: Option<crate::domain::id::AccountId>,
         mark: &LeaseMark,
     ) -> Result<Result<(), Shut>, Abort> {
-        self.ledger.note_lease(app, mark.serial)?;
+        self.ledger.note_lease(app, mark)?;
         let desk = &mut self.apps[at].desk;
         match desk.write_lease(over, mark).await {
             Ok(()) | Err(CallFault::Unanswered(_) | CallFault::Garbled(_)) => {}
@@ -140,11 +141,11 @@ impl<P: Ports> Engine<P> {
         let fault = match self.apps[at].desk.read_lease().await {
             Ok(Marker::Held { account, mark: seen }) if seen == *mark => {
                 let next = LeaseMark::new(mark.instance, mark.serial.saturating_add(1), self.clock.now());
-                self.ledger.note_lease(&app, next.serial)?;
+                self.ledger.note_lease(&app, &next)?;
                 self.apps[at].desk.write_lease(Some(account), &next).await.err()
             }
             Ok(Marker::Held { mark: seen, .. }) => {
-                self.doubt(&app, seen.serial.max(mark.serial))?;
+                self.doubt(&app, Some(&seen))?;
                 carried.barred = Barred::Lease;
                 carried.fault = Some(overtaken(&seen));
                 None
@@ -161,7 +162,7 @@ impl<P: Ports> Engine<P> {
 
     /// Others, or a later life of this store, may have written accounts of an app: everything of it waits, and nothing
     /// that was approved before counts.
-    pub(super) fn doubt(&mut self, app: &AppName, serial: u64) -> Result<(), Abort> {
+    pub(super) fn doubt(&mut self, app: &AppName, mark: Option<&LeaseMark>) -> Result<(), Abort> {
         let mut holds: Vec<_> = self.ledger.holds()?.into_iter().filter(|hold| hold.app == *app).collect();
         for hold in &mut holds {
             if matches!(hold.state, HoldState::Approved { .. }) {
@@ -169,7 +170,7 @@ impl<P: Ports> Engine<P> {
             }
         }
         self.ledger.keep_holds(app, &holds)?;
-        Ok(self.ledger.doubt(app, serial)?)
+        Ok(self.ledger.doubt(app, mark)?)
     }
 }
 

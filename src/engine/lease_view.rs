@@ -95,8 +95,8 @@ impl<P: Ports> Engine<P> {
                 return Ok(Reply::refused(1, "lease_unreadable", why, hint));
             }
         };
-        let known = self.ledger.lease_serial(&app)?;
-        let serial = from.map_or(known, |mark| mark.serial.max(known));
+        let noted = self.ledger.noted_lease(&app)?.map_or(0, |noted| noted.serial);
+        let serial = from.map_or(noted, |mark| mark.serial.max(noted));
         // Told first: a decision that isn't on record doesn't count.
         let now = self.clock.now();
         let mut notice = Notice::new(now, CycleId::at(now), 1, Subject::Approve, Told::Done, actor);
@@ -107,7 +107,7 @@ impl<P: Ports> Engine<P> {
         self.report.tell(&notice)?;
         // What others wrote isn't in this store.
         if look.marker != Marker::Free {
-            self.doubt(&app, serial)?;
+            self.doubt(&app, from.as_ref())?;
         }
         let mark = LeaseMark::new(self.ledger.instance()?, serial.saturating_add(1), now);
         match self.write_mark(at, &app, over, &mark).await? {
@@ -135,8 +135,8 @@ impl<P: Ports> Engine<P> {
         if marker == Marker::Off {
             return Ok(Ok(Look { marker, verdict: Verdict::NotKept }));
         }
-        let known = self.ledger.lease_serial(&self.apps[at].rules.app)?;
-        let verdict = judge(&marker, self.ledger.instance()?, known);
+        let noted = self.ledger.noted_lease(&self.apps[at].rules.app)?;
+        let verdict = judge(&marker, self.ledger.instance()?, noted.as_ref());
         Ok(Ok(Look { marker, verdict }))
     }
 

@@ -86,7 +86,7 @@ pub(super) fn settled(app: &AppName) -> Vec<u8> {
     joined(&[SETTLED, app.as_str().as_bytes()])
 }
 
-/// The last serial that was written into the marker of an app's lease.
+/// The last mark that was written into the marker of an app's lease.
 pub(super) fn lease(app: &AppName) -> Vec<u8> {
     joined(&[LEASE, app.as_str().as_bytes()])
 }

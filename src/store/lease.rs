@@ -1,11 +1,13 @@
-//! Leases in the store: its own name, and for each app the last serial that was written into the marker.
+//! Leases in the store: its own name, and for each app the last mark that was written into the marker.
+
+use chrono::DateTime;
 
 use super::ledger::SledLedger;
 use super::sealed::Tree;
 use super::vault::Draft;
 use super::{keys, records};
 use crate::domain::id::{AppName, Malformed};
-use crate::domain::lease::InstanceId;
+use crate::domain::lease::{InstanceId, LeaseMark};
 use crate::engine::ports::{LeaseLedger, LedgerFault};
 
 impl records::Stored for InstanceId {
@@ -20,15 +22,16 @@ impl records::Stored for InstanceId {
     }
 }
 
-impl records::Stored for u64 {
-    type Record = Self;
+impl records::Stored for LeaseMark {
+    type Record = ([u8; 16], u64, i64);
 
     fn record(&self) -> Self::Record {
-        *self
+        (*self.instance.as_bytes(), self.serial, self.at().timestamp_millis())
     }
 
-    fn restore(number: Self::Record) -> Result<Self, Malformed> {
-        Ok(number)
+    fn restore((instance, serial, at): Self::Record) -> Result<Self, Malformed> {
+        let at = DateTime::from_timestamp_millis(at).ok_or_else(|| Malformed("the time is out of bounds".into()))?;
+        Ok(Self::new(InstanceId::from_bytes(instance), serial, at))
     }
 }
 
@@ -52,19 +55,21 @@ impl LeaseLedger for SledLedger {
         Ok(name)
     }
 
-    fn lease_serial(&self, app: &AppName) -> Result<u64, LedgerFault> {
-        Ok(self.read(Tree::Meta, &keys::lease(app))?.unwrap_or_default())
+    fn noted_lease(&self, app: &AppName) -> Result<Option<LeaseMark>, LedgerFault> {
+        self.read(Tree::Meta, &keys::lease(app))
     }
 
-    fn note_lease(&mut self, app: &AppName, serial: u64) -> Result<(), LedgerFault> {
+    fn note_lease(&mut self, app: &AppName, mark: &LeaseMark) -> Result<(), LedgerFault> {
         let mut draft = Draft::default();
-        draft.put(Tree::Meta, keys::lease(app), &records::write(&serial)?)?;
+        draft.put(Tree::Meta, keys::lease(app), &records::write(mark)?)?;
         self.commit(draft)
     }
 
-    fn doubt(&mut self, app: &AppName, serial: u64) -> Result<(), LedgerFault> {
+    fn doubt(&mut self, app: &AppName, mark: Option<&LeaseMark>) -> Result<(), LedgerFault> {
         let mut draft = Draft::default();
-        draft.put(Tree::Meta, keys::lease(app), &records::write(&serial)?)?;
+        if let Some(mark) = mark {
+            draft.put(Tree::Meta, keys::lease(app), &records::write(mark)?)?;
+        }
         draft.put(Tree::Meta, keys::doubted(app), &[])?;
         draft.remove(Tree::Meta, keys::settled(app));
         self.commit(draft)

@@ -10,7 +10,7 @@ use zendesk_dirsync::domain::account::{KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::keep::Keep;
-use zendesk_dirsync::domain::lease::InstanceId;
+use zendesk_dirsync::domain::lease::{InstanceId, LeaseMark};
 use zendesk_dirsync::domain::outcome::Notice;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::Ending;
@@ -96,14 +96,14 @@ impl LeaseLedger for Watched<SledLedger> {
     fn instance(&mut self) -> Result<InstanceId, LedgerFault> {
         self.inner.instance()
     }
-    fn lease_serial(&self, app: &AppName) -> Result<u64, LedgerFault> {
-        self.inner.lease_serial(app)
+    fn noted_lease(&self, app: &AppName) -> Result<Option<LeaseMark>, LedgerFault> {
+        self.inner.noted_lease(app)
     }
-    fn note_lease(&mut self, app: &AppName, serial: u64) -> Result<(), LedgerFault> {
-        self.during("note_lease", |inner| inner.note_lease(app, serial))
+    fn note_lease(&mut self, app: &AppName, mark: &LeaseMark) -> Result<(), LedgerFault> {
+        self.during("note_lease", |inner| inner.note_lease(app, mark))
     }
-    fn doubt(&mut self, app: &AppName, serial: u64) -> Result<(), LedgerFault> {
-        self.during("doubt", |inner| inner.doubt(app, serial))
+    fn doubt(&mut self, app: &AppName, mark: Option<&LeaseMark>) -> Result<(), LedgerFault> {
+        self.during("doubt", |inner| inner.doubt(app, mark))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod broken;
 mod kept;
+mod leases;
 mod meanwhile;
 mod whole;
 

@@ -118,20 +118,22 @@ impl LeaseLedger for MemoryLedger {
         name.ok_or_else(|| LedgerFault::Io("it has no name".into()))
     }
 
-    fn lease_serial(&self, app: &AppName) -> Result<u64, LedgerFault> {
-        Ok(lock(&self.state).leases.get(app).copied().unwrap_or_default())
+    fn noted_lease(&self, app: &AppName) -> Result<Option<LeaseMark>, LedgerFault> {
+        Ok(lock(&self.state).leases.get(app).copied())
     }
 
-    fn note_lease(&mut self, app: &AppName, serial: u64) -> Result<(), LedgerFault> {
+    fn note_lease(&mut self, app: &AppName, mark: &LeaseMark) -> Result<(), LedgerFault> {
         self.mutate(|state| {
-            state.leases.insert(app.clone(), serial);
+            state.leases.insert(app.clone(), *mark);
             Ok(())
         })
     }
 
-    fn doubt(&mut self, app: &AppName, serial: u64) -> Result<(), LedgerFault> {
+    fn doubt(&mut self, app: &AppName, mark: Option<&LeaseMark>) -> Result<(), LedgerFault> {
         self.mutate(|state| {
-            state.leases.insert(app.clone(), serial);
+            if let Some(mark) = mark {
+                state.leases.insert(app.clone(), *mark);
+            }
             state.doubted.insert(app.clone());
             state.accepted.remove(app);
             Ok(())

@@ -8,6 +8,7 @@ use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::brake::Experience;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::keep::Keep;
+use zendesk_dirsync::domain::lease::LeaseMark;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::ports::{
     AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
@@ -32,7 +33,7 @@ pub struct LedgerState {
     pub keeps: BTreeMap<AppName, BTreeMap<PersonId, Keep>>,
     pub cycles: Vec<CycleSummary>,
     pub instance: Option<[u8; 16]>,
-    pub leases: BTreeMap<AppName, u64>,
+    pub leases: BTreeMap<AppName, LeaseMark>,
     pub doubted: BTreeSet<AppName>,
 }
 
@@ -42,6 +43,8 @@ pub struct MemoryLedger {
     pub(super) state: Arc<Mutex<LedgerState>>,
     /// Every intent ever noted.
     begun: Arc<Mutex<Vec<Intent>>>,
+    /// A copy after every mutating call, while one is wanted.
+    film: Arc<Mutex<Option<Vec<LedgerState>>>>,
     /// Mutating calls that still succeed; none for all.
     left: Arc<Mutex<Option<usize>>>,
     fuse: Fuse,
@@ -56,6 +59,11 @@ impl MemoryLedger {
     /// A copy of all that is kept.
     pub fn snapshot(&self) -> LedgerState {
         lock(&self.state).clone()
+    }
+
+    /// From now on a copy is made after every mutating call; answers those that were made so far.
+    pub fn film(&self) -> Vec<LedgerState> {
+        lock(&self.film).get_or_insert_default().clone()
     }
 
     /// Puts a copy back, or a fresh state for a lost store.
@@ -86,7 +94,11 @@ impl MemoryLedger {
         let done = {
             let mut state = lock(&self.state);
             state.serial += 1;
-            change(&mut state)?
+            let done = change(&mut state)?;
+            if let Some(film) = &mut *lock(&self.film) {
+                film.push(state.clone());
+            }
+            done
         };
         self.fuse.pass();
         Ok(done)

@@ -9,6 +9,7 @@ use super::join::Joined;
 use super::ui::Ui;
 use crate::engine::command::{Command, Reply};
 use crate::engine::lease_view::LeaseView;
+use crate::report::escape::visible;
 
 /// Shows the leases, or takes one over.
 ///
@@ -42,16 +43,18 @@ fn shown(leases: &[LeaseView]) -> String {
     let mut out = String::new();
     for one in leases {
         let (app, own) = (&one.app, short(one.own.as_ref()));
-        let last = format!("instance {}, {}", short(one.instance.as_ref()), one.since.as_deref().unwrap_or("?"));
         let line = match one.state.as_str() {
             "off" => "no lease is kept; `enabled = true` under [app.lease] keeps one".to_owned(),
             "free" => format!("free; this copy ({own}) takes it with its first write"),
-            "ours" => format!("this copy has it: {last}"),
-            "behind" => format!("this copy's store is not the newest: {last}"),
-            "foreign" => format!("another copy has it: {last}; this is {own}"),
+            "ours" => format!("this copy ({own}) has it"),
+            "behind" => format!("this copy ({own}) has it, and its store is not the newest"),
+            "foreign" => format!("another copy has it, not this one ({own})"),
             _ => format!("unusable: {}", one.why.as_deref().unwrap_or("the marker can't be read")),
         };
-        let _ = writeln!(out, "{app}: {}", crate::report::escape::visible(&line));
+        let _ = writeln!(out, "{app}: {}", visible(&line));
+        if let Some((instance, since)) = one.instance.as_ref().zip(one.since.as_deref()) {
+            let _ = writeln!(out, "  written last by {} at {}", short(Some(instance)), visible(since));
+        }
         if let Some(id) = one.zendesk_id {
             let serial = one.serial.map(|serial| format!(", serial {serial}")).unwrap_or_default();
             let _ = writeln!(out, "  marker: Zendesk user {id}{serial}");

@@ -1,6 +1,6 @@
 //! An `[[app]]`: which Zendesk account, how we show who we are, and what may be done there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub(super) fn read<'a>(mut table: Table<'a>, directories: &Directories<'_>) -> R
         reactivate: switch(&mut table, "reactivate"),
     };
     let removals = removals(table.section("deprovisioning"));
-    let lease = lease(table.section("lease"));
+    let lease = lease(table.section("lease"), &protected);
     table.finish();
     let settings = match (valid_name, &base_url, auth, mapping) {
         (Some(app), Some(base_url), Some(auth), Some((mapping, adoption))) => Some(AppSettings {
@@ -215,11 +215,15 @@ fn auth(table: &mut Table<'_>) -> Option<ZendeskAuth> {
 }
 
 /// Reads `lease`.
-fn lease(mut table: Table<'_>) -> Option<LeaseSettings> {
+fn lease(mut table: Table<'_>, protected: &BTreeSet<Email>) -> Option<LeaseSettings> {
     let enabled = matches!(table.flag("enabled"), Some(Spot { value: true, .. }));
-    let email = table.parsed("email", mail).map(Spot::into_value);
+    let email = table.parsed("email", mail);
+    if let Some(spot) = email.as_ref().filter(|spot| protected.contains(&spot.value)) {
+        let remedy = "give the marker an address of its own, or none: it is not a person's account";
+        table.sink().fault(&spot.place, "a protected address is given to nobody, nor to the marker", remedy);
+    }
     table.finish();
-    enabled.then_some(LeaseSettings { email })
+    enabled.then_some(LeaseSettings { email: email.map(Spot::into_value) })
 }
 
 /// Reads `deprovisioning`: what a removal does, by its cause.

@@ -104,7 +104,7 @@ mod tests {
         let text = written(&mark);
         assert_eq!(
             text,
-            format!(r#"{{"instance":"{}","serial":41,"at":"2023-11-14T22:13:20.123Z"}}"#, "ab".repeat(16))
+            format!(r#"{{"at":"2023-11-14T22:13:20.123Z","instance":"{}","serial":41}}"#, "ab".repeat(16))
         );
         assert_eq!(read_notes(&text), Some(mark));
         for wrong in ["", "{}", "41", &text.replace("41", "-1"), &text.replace("abab", "zzzz"), &format!("{text} x")] {

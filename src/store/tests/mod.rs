@@ -3,6 +3,7 @@
 mod damage;
 mod golden;
 mod keeping;
+mod leases;
 mod restarts;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -10,6 +10,7 @@ mod cycle;
 mod daemon;
 mod holds;
 mod kill;
+mod lease;
 mod plan;
 mod report;
 mod saved;

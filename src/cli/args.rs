@@ -46,7 +46,8 @@ const EXIT_CODES: &str = "Exit codes:
      rejected or in conflict        7  the store or the report can't be used
   2  wrong use                     10  `plan --exit-code` found something to do
   3  wrong configuration
-  4  changes wait for a person, or an assigned group is missing";
+  4  changes wait for a person, an assigned group is missing,
+     or another copy of this service has the lease";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -158,9 +159,9 @@ pub enum HoldsSub {
     Approve {
         /// The hold's id, or its beginning.
         id: String,
-        /// Only this person's part, by mail, name or immutable id.
-        #[arg(long, value_name = "USER")]
-        user: Option<String>,
+        /// Only this person's part, by mail, name or immutable id; may be given several times.
+        #[arg(long = "user", value_name = "USER")]
+        users: Vec<String>,
         /// How many changes were shown; needed when no terminal is there to ask.
         #[arg(long, value_name = "N")]
         count: Option<usize>,
@@ -169,6 +170,9 @@ pub enum HoldsSub {
     Reject {
         /// The hold's id, or its beginning.
         id: String,
+        /// Only this person's part, by mail, name or immutable id; may be given several times. The others wait on.
+        #[arg(long = "user", value_name = "USER")]
+        users: Vec<String>,
     },
 }
 

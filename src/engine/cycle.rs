@@ -22,6 +22,9 @@ use super::saved::SavedOrder;
 use super::view::PlanView;
 use super::{Abort, CycleReport, Ending, Engine, Ports, Stop};
 
+/// Groups that aren't reached any more and whose names are kept; they only serve messages.
+const FORMER_GROUPS_MAX: usize = 1_000;
+
 /// What is asked of a cycle.
 #[derive(Debug, Clone)]
 pub struct CycleOrder {
@@ -92,7 +95,8 @@ impl<P: Ports> Engine<P> {
             match self.gather(at, &asked, &mut wants, progress).await {
                 Ok(read) => {
                     progress.note(&Event::Read(&read));
-                    wholes.insert(name, Whole { question: asked, read });
+                    let former = self.ledger.groups(&name)?;
+                    wholes.insert(name, Whole { question: asked, read, former });
                 }
                 Err(GatherFault::Ledger(fault)) => return Err(fault.into()),
                 Err(GatherFault::Read(fault)) => {
@@ -109,7 +113,7 @@ impl<P: Ports> Engine<P> {
                 apps.push(AppPlan { app, result: Err(problem.clone()) });
                 continue;
             }
-            let result = match self.propose(at, wants, &wholes, &mut faults, &cycle).await {
+            let result = match self.propose(at, wants, &wholes, &mut faults, &cycle, progress).await {
                 Ok(proposed) => {
                     let (plan, review) = self.brake(at, proposed.plan, proposed.gone, &wholes)?;
                     Ok(match only {
@@ -168,8 +172,25 @@ impl<P: Ports> Engine<P> {
         self.cycle_of(order, None, progress).await
     }
 
-    /// Runs one cycle, or exactly a saved plan in one.
+    /// Runs one cycle, or exactly a saved plan in one; one that breaks off leaves its trace where that is possible.
     pub(super) async fn cycle_of(
+        &mut self,
+        order: CycleOrder,
+        saved: Option<&SavedOrder>,
+        progress: &mut dyn Progress,
+    ) -> Result<CycleReport, Abort> {
+        let began = self.clock.now();
+        let done = self.run_through(order, saved, progress).await;
+        if let Err(abort) = &done {
+            let mut summary = self.summary(&CycleId::at(began), began, Ending::Storage, BTreeMap::new(), false);
+            summary.text = abort.to_string();
+            // What keeps the cycle from going on may keep this from being noted as well.
+            let _ = self.ledger.end_cycle(&summary);
+        }
+        done
+    }
+
+    async fn run_through(
         &mut self,
         order: CycleOrder,
         saved: Option<&SavedOrder>,
@@ -192,6 +213,7 @@ impl<P: Ports> Engine<P> {
             return Ok(self.refused(&run, now));
         }
         self.pin(&prepared.wholes)?;
+        self.keep_groups(&prepared.wholes)?;
         run.reached = prepared.wholes.iter().map(|(name, whole)| (name.clone(), whole.reached())).collect();
         let complete: BTreeSet<DirectoryName> =
             prepared.wholes.keys().filter(|name| !prepared.faults.contains_key(*name)).cloned().collect();
@@ -286,6 +308,19 @@ impl<P: Ports> Engine<P> {
         }
         if pins.len() > before {
             self.ledger.pin(&pins)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the groups that were reached, and those that earlier reads reached: they have names only there.
+    fn keep_groups(&mut self, wholes: &BTreeMap<DirectoryName, Whole>) -> Result<(), Abort> {
+        for (name, whole) in wholes {
+            let mut groups = whole.read.end().groups.clone();
+            let gone = whole.former.iter().filter(|(id, _)| !whole.read.end().groups.contains_key(*id));
+            groups.extend(gone.take(FORMER_GROUPS_MAX).map(|(id, group)| (*id, group.clone())));
+            if groups != whole.former {
+                self.ledger.keep_groups(name, &groups)?;
+            }
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ pub mod command;
 mod conclude;
 mod cycle;
 mod gather;
+mod hold_view;
 pub mod holds;
 mod keeps;
 mod lease;

@@ -11,6 +11,7 @@ mod daemon;
 mod holds;
 mod kill;
 mod lease;
+mod looking;
 mod plan;
 mod report;
 mod saved;

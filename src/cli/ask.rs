@@ -35,7 +35,12 @@ pub async fn ask(joined: &Joined, command: Command, ui: &mut Ui) -> Result<Reply
 const fn looks_only(command: &Command) -> bool {
     match command {
         Command::Plan { .. } | Command::Offline { .. } | Command::Status | Command::Holds => true,
-        Command::Cycle { .. } | Command::Apply(_) | Command::Approve { .. } | Command::Reject { .. } => false,
+        Command::Cycle { .. }
+        | Command::Apply(_)
+        | Command::Approve { .. }
+        | Command::Reject { .. }
+        | Command::Leases { .. }
+        | Command::TakeLease { .. } => false,
     }
 }
 
@@ -279,7 +284,7 @@ pub fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
 }
 
 /// Writes an answer to stdout.
-fn print<T: serde::Serialize>(format: Format, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+pub fn print<T: serde::Serialize>(format: Format, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
     let text = match format {
         Format::Text => fold(&text(value), width(std::io::stdout())),
         Format::Json => {

@@ -7,6 +7,7 @@ mod env;
 mod exit;
 mod fold;
 mod join;
+mod lease;
 mod report;
 mod run;
 mod saved;
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use args::{Cli, Format, HoldsSub, LogFormat, PlanArgs, Sub};
+use args::{Cli, Format, HoldsSub, LeaseSub, LogFormat, PlanArgs, Sub};
 use env::Environment;
 use exit::Failure;
 use join::Joined;
@@ -67,7 +68,15 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
                 .map_err(|why| Failure::new(Exit::Failed, format!("{}: {why}", dir.display()), hint))?;
             return Ok(Exit::Done);
         }
-        Some(Sub::Check | Sub::Plan(_) | Sub::Apply(_) | Sub::Holds(_) | Sub::Report(_) | Sub::Status { .. })
+        Some(
+            Sub::Check
+            | Sub::Plan(_)
+            | Sub::Apply(_)
+            | Sub::Holds(_)
+            | Sub::Lease(_)
+            | Sub::Report(_)
+            | Sub::Status { .. },
+        )
         | None => {}
     }
     if cli.command.is_some() && (cli.once || cli.dry_run || cli.user.is_some()) {
@@ -119,6 +128,9 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         Some(Sub::Apply(args)) => saved::apply(&joined, args).await,
         Some(Sub::Holds(args)) => {
             ask::holds(&joined, args.command.unwrap_or(HoldsSub::List { format: Format::Text })).await
+        }
+        Some(Sub::Lease(args)) => {
+            lease::lease(&joined, args.command.unwrap_or(LeaseSub::Show { app: None, format: Format::Text })).await
         }
         Some(Sub::Report(args)) => report::report(&joined, *args).await,
         Some(Sub::Status { format }) => ask::status(&joined, format).await,

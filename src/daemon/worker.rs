@@ -117,6 +117,7 @@ where
             Command::Cycle { .. } => "running a cycle",
             Command::Plan { .. } | Command::Offline { .. } => "planning",
             Command::Apply(_) => "applying a saved plan",
+            Command::Leases { .. } | Command::TakeLease { .. } => "asking about a lease",
             Command::Status | Command::Holds | Command::Approve { .. } | Command::Reject { .. } => "answering",
         };
         let mut shared = lock(&self.shared);

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::CycleId;
 
 use super::holds::HoldFault;
+use super::lease_view::LeaseView;
 use super::ports::{AcceptedLedger as _, Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
 use super::saved::SavedOrder;
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
@@ -50,6 +51,16 @@ pub enum Command {
         /// How many changes the person saw.
         count: Option<usize>,
     },
+    /// Show who has the leases.
+    Leases {
+        /// One app only.
+        app: Option<String>,
+    },
+    /// Take a lease over.
+    TakeLease {
+        /// The app; needed where several keep one.
+        app: Option<String>,
+    },
     /// Decide against what waits.
     Reject {
         /// The hold's id, or its beginning.
@@ -88,6 +99,8 @@ pub enum Reply {
     Status(Box<StatusView>),
     /// What waits.
     Holds(Vec<HoldView>),
+    /// Who has the leases.
+    Leases(Vec<LeaseView>),
     /// A decision was recorded.
     Decided {
         /// The hold.
@@ -123,7 +136,7 @@ impl Reply {
             | Self::Plan { code, .. }
             | Self::Moved { code, .. }
             | Self::Refused { code, .. } => *code,
-            Self::Status(_) | Self::Holds(_) | Self::Decided { .. } => 0,
+            Self::Status(_) | Self::Holds(_) | Self::Leases(_) | Self::Decided { .. } => 0,
         }
     }
 }
@@ -161,6 +174,8 @@ impl<P: Ports> Engine<P> {
             Command::Apply(saved) => self.apply_saved(*saved, actor, stop, progress).await,
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Holds => self.list_holds(),
+            Command::Leases { app } => self.show_leases(app.as_deref()).await,
+            Command::TakeLease { app } => self.take_lease(app.as_deref(), actor).await,
             Command::Approve { id, users, count } => self
                 .approve(&id, users.iter().map(String::as_str), count, actor)
                 .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
@@ -189,10 +204,8 @@ impl<P: Ports> Engine<P> {
         user: Option<&str>,
         progress: &mut dyn Progress,
     ) -> Result<Reply, Abort> {
-        if let Some(app) = app.filter(|app| !self.apps.iter().any(|one| one.rules.app.as_str() == *app)) {
-            let names: Vec<&str> = self.apps.iter().map(|one| one.rules.app.as_str()).collect();
-            let message = format!("no app is named {app:?}; the configuration has {}", names.join(", "));
-            return Ok(Reply::refused(2, "no_such_app", message, "use one of these names"));
+        if let Some(refusal) = self.unknown_app(app) {
+            return Ok(refusal);
         }
         let cycle = CycleId::at(self.clock.now());
         let prepared = self.prepare(cycle, user, &std::collections::BTreeMap::new(), progress).await?;
@@ -207,6 +220,14 @@ impl<P: Ports> Engine<P> {
         };
         let plan = self.bound(PlanView::of(&prepared, app), app, user)?;
         Ok(Reply::Plan { code: ending.code(), plan: Box::new(plan) })
+    }
+
+    /// A refusal for an app that the configuration doesn't have.
+    pub(super) fn unknown_app(&self, app: Option<&str>) -> Option<Reply> {
+        let app = app.filter(|app| !self.apps.iter().any(|one| one.rules.app.as_str() == *app))?;
+        let names: Vec<&str> = self.apps.iter().map(|one| one.rules.app.as_str()).collect();
+        let message = format!("no app is named {app:?}; the configuration has {}", names.join(", "));
+        Some(Reply::refused(2, "no_such_app", message, "use one of these names"))
     }
 
     fn list_holds(&self) -> Result<Reply, Abort> {

@@ -13,6 +13,8 @@ mod gather;
 mod hold_view;
 pub mod holds;
 mod keeps;
+mod lease;
+pub mod lease_view;
 mod offline;
 mod picture;
 mod planner;

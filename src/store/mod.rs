@@ -9,6 +9,7 @@ mod accepted;
 mod images;
 mod keeps;
 mod keys;
+mod lease;
 mod ledger;
 mod manifest;
 mod open;

@@ -7,6 +7,7 @@ mod directory;
 mod helpdesk;
 mod images;
 mod keeps;
+mod lease;
 mod ledger;
 mod report;
 mod revision;
@@ -16,6 +17,7 @@ pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
 pub use images::ImageLedger;
 pub use keeps::KeepLedger;
+pub use lease::LeaseLedger;
 pub use ledger::{
     AppCounts, AppStanding, Completeness, CycleSummary, HeldChange, HoldRecord, HoldState, Intent, Ledger, LedgerFault,
     Settlement, Trouble,

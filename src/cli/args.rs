@@ -46,7 +46,8 @@ const EXIT_CODES: &str = "Exit codes:
      rejected or in conflict        7  the store or the report can't be used
   2  wrong use                     10  `plan --exit-code` found something to do
   3  wrong configuration
-  4  changes wait for a person, or an assigned group is missing";
+  4  changes wait for a person, an assigned group is missing,
+     or another copy of this service has the lease";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -77,6 +78,8 @@ pub enum Sub {
     Apply(ApplyArgs),
     /// List, show, approve or reject what waits for a person.
     Holds(HoldsArgs),
+    /// Show which copy of this service may write, or take that over.
+    Lease(LeaseArgs),
     /// Search the report: what was done, to whom, and why.
     Report(Box<ReportArgs>),
     /// Show how the service is: last and next cycle, what waits, the age of the last complete read.
@@ -106,6 +109,10 @@ pub struct PlanArgs {
     /// Only this person, by mail, name or immutable id.
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+    /// Without a network: what this configuration would do with what the last complete reads showed. Needs no secrets;
+    /// what was never read isn't known, and said.
+    #[arg(long, conflicts_with = "out")]
+    pub offline: bool,
     /// Save the plan to this file as well, for `apply`; only with --app or --user, their part alone.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -156,9 +163,9 @@ pub enum HoldsSub {
     Approve {
         /// The hold's id, or its beginning.
         id: String,
-        /// Only this person's part, by mail, name or immutable id.
-        #[arg(long, value_name = "USER")]
-        user: Option<String>,
+        /// Only this person's part, by mail, name or immutable id; may be given several times.
+        #[arg(long = "user", value_name = "USER")]
+        users: Vec<String>,
         /// How many changes were shown; needed when no terminal is there to ask.
         #[arg(long, value_name = "N")]
         count: Option<usize>,
@@ -167,6 +174,39 @@ pub enum HoldsSub {
     Reject {
         /// The hold's id, or its beginning.
         id: String,
+        /// Only this person's part, by mail, name or immutable id; may be given several times. The others wait on.
+        #[arg(long = "user", value_name = "USER")]
+        users: Vec<String>,
+    },
+}
+
+/// `lease`.
+#[derive(Debug, Args)]
+pub struct LeaseArgs {
+    /// What to do with leases.
+    #[command(subcommand)]
+    pub command: Option<LeaseSub>,
+}
+
+/// What to do with leases.
+#[derive(Debug, Subcommand)]
+pub enum LeaseSub {
+    /// Show who wrote last into each app's marker at Zendesk, and when.
+    Show {
+        /// Only this app.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
+        /// How it is shown.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
+    /// Have this copy write from now on, and no other. Stop the other first.
+    ///
+    /// What the other one wrote isn't in this copy's store, so everything of the app waits once for a look.
+    Take {
+        /// The app; needed when several keep a lease.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
     },
 }
 

@@ -5,11 +5,14 @@ mod ask;
 mod check;
 mod env;
 mod exit;
+mod fold;
 mod join;
+mod lease;
 mod report;
 mod run;
 mod saved;
 mod show;
+mod status;
 mod time;
 mod ui;
 
@@ -18,7 +21,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use args::{Cli, Format, HoldsSub, LogFormat, PlanArgs, Sub};
+use args::{Cli, Format, HoldsSub, LeaseSub, LogFormat, PlanArgs, Sub};
 use env::Environment;
 use exit::Failure;
 use join::Joined;
@@ -65,7 +68,15 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
                 .map_err(|why| Failure::new(Exit::Failed, format!("{}: {why}", dir.display()), hint))?;
             return Ok(Exit::Done);
         }
-        Some(Sub::Check | Sub::Plan(_) | Sub::Apply(_) | Sub::Holds(_) | Sub::Report(_) | Sub::Status { .. })
+        Some(
+            Sub::Check
+            | Sub::Plan(_)
+            | Sub::Apply(_)
+            | Sub::Holds(_)
+            | Sub::Lease(_)
+            | Sub::Report(_)
+            | Sub::Status { .. },
+        )
         | None => {}
     }
     if cli.command.is_some() && (cli.once || cli.dry_run || cli.user.is_some()) {
@@ -73,13 +84,22 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, "these options don't go with a subcommand", hint));
     }
     start_log(&cli, &environment);
-    let joined = join::load(&cli, environment)?;
+    let joined = join::load(&cli, environment);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|why| Failure::new(Exit::Failed, why, "the system has no threads or sockets left"))?;
-    let exit = runtime.block_on(carry_out(cli, joined));
+    let exit = match joined {
+        Ok(joined) => runtime.block_on(carry_out(cli, joined)),
+        Err(faults) => {
+            if let Some(Sub::Status { format }) = cli.command {
+                runtime.block_on(status::beside(&cli, format, faults))
+            } else {
+                Err(faults)
+            }
+        }
+    };
     // A read that hangs in a directory's thread must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     exit
@@ -88,7 +108,14 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
 async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
     match cli.command {
         None if cli.dry_run => {
-            let args = PlanArgs { app: None, user: cli.user, out: None, format: Format::Text, exit_code: false };
+            let args = PlanArgs {
+                app: None,
+                user: cli.user,
+                offline: false,
+                out: None,
+                format: Format::Text,
+                exit_code: false,
+            };
             ask::plan(&joined, args).await
         }
         None if cli.once => ask::once(&joined, cli.user).await,
@@ -101,6 +128,9 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         Some(Sub::Apply(args)) => saved::apply(&joined, args).await,
         Some(Sub::Holds(args)) => {
             ask::holds(&joined, args.command.unwrap_or(HoldsSub::List { format: Format::Text })).await
+        }
+        Some(Sub::Lease(args)) => {
+            lease::lease(&joined, args.command.unwrap_or(LeaseSub::Show { app: None, format: Format::Text })).await
         }
         Some(Sub::Report(args)) => report::report(&joined, *args).await,
         Some(Sub::Status { format }) => ask::status(&joined, format).await,

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::CycleId;
 
 use super::holds::HoldFault;
-use super::ports::{Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
+use super::lease_view::LeaseView;
+use super::ports::{AcceptedLedger as _, Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
 use super::saved::SavedOrder;
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
 use super::{Abort, CycleOrder, CycleReport, Ending, Engine, Ports, Stop};
@@ -28,6 +29,15 @@ pub enum Command {
     },
     /// Carry out exactly a saved plan, or refuse.
     Apply(Box<SavedOrder>),
+    /// Show what the configuration of this text would do, as far as the stored images tell; change nothing.
+    Offline {
+        /// The configuration's text.
+        text: String,
+        /// One app only.
+        app: Option<String>,
+        /// One person only.
+        user: Option<String>,
+    },
     /// Tell how the service is.
     Status,
     /// List what waits.
@@ -36,15 +46,27 @@ pub enum Command {
     Approve {
         /// The hold's id, or its beginning.
         id: String,
-        /// One person's part only.
-        user: Option<String>,
+        /// These people's parts only; all of it when nobody is named.
+        users: Vec<String>,
         /// How many changes the person saw.
         count: Option<usize>,
+    },
+    /// Show who has the leases.
+    Leases {
+        /// One app only.
+        app: Option<String>,
+    },
+    /// Take a lease over.
+    TakeLease {
+        /// The app; needed where several keep one.
+        app: Option<String>,
     },
     /// Decide against what waits.
     Reject {
         /// The hold's id, or its beginning.
         id: String,
+        /// These people's parts only; all of it when nobody is named.
+        users: Vec<String>,
     },
 }
 
@@ -77,6 +99,8 @@ pub enum Reply {
     Status(Box<StatusView>),
     /// What waits.
     Holds(Vec<HoldView>),
+    /// Who has the leases.
+    Leases(Vec<LeaseView>),
     /// A decision was recorded.
     Decided {
         /// The hold.
@@ -112,7 +136,7 @@ impl Reply {
             | Self::Plan { code, .. }
             | Self::Moved { code, .. }
             | Self::Refused { code, .. } => *code,
-            Self::Status(_) | Self::Holds(_) | Self::Decided { .. } => 0,
+            Self::Status(_) | Self::Holds(_) | Self::Leases(_) | Self::Decided { .. } => 0,
         }
     }
 }
@@ -144,15 +168,20 @@ impl<P: Ports> Engine<P> {
         let carried = match command {
             Command::Cycle { user } => self.run_cycle(actor, user, stop, progress).await,
             Command::Plan { app, user } => self.show_plan(app.as_deref(), user.as_deref(), progress).await,
+            Command::Offline { text, app, user } => {
+                self.show_offline(&text, app.as_deref(), user.as_deref(), progress).await
+            }
             Command::Apply(saved) => self.apply_saved(*saved, actor, stop, progress).await,
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Holds => self.list_holds(),
-            Command::Approve { id, user, count } => self
-                .approve(&id, user.as_deref(), count, actor)
+            Command::Leases { app } => self.show_leases(app.as_deref()).await,
+            Command::TakeLease { app } => self.take_lease(app.as_deref(), actor).await,
+            Command::Approve { id, users, count } => self
+                .approve(&id, users.iter().map(String::as_str), count, actor)
                 .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
-            Command::Reject { id } => {
-                self.reject(&id, actor).map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes))))
-            }
+            Command::Reject { id, users } => self
+                .reject_people(&id, users.iter().map(String::as_str), actor)
+                .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
         };
         carried.unwrap_or_else(Reply::from)
     }
@@ -175,10 +204,8 @@ impl<P: Ports> Engine<P> {
         user: Option<&str>,
         progress: &mut dyn Progress,
     ) -> Result<Reply, Abort> {
-        if let Some(app) = app.filter(|app| !self.apps.iter().any(|one| one.rules.app.as_str() == *app)) {
-            let names: Vec<&str> = self.apps.iter().map(|one| one.rules.app.as_str()).collect();
-            let message = format!("no app is named {app:?}; the configuration has {}", names.join(", "));
-            return Ok(Reply::refused(2, "no_such_app", message, "use one of these names"));
+        if let Some(refusal) = self.unknown_app(app) {
+            return Ok(refusal);
         }
         let cycle = CycleId::at(self.clock.now());
         let prepared = self.prepare(cycle, user, &std::collections::BTreeMap::new(), progress).await?;
@@ -195,8 +222,17 @@ impl<P: Ports> Engine<P> {
         Ok(Reply::Plan { code: ending.code(), plan: Box::new(plan) })
     }
 
+    /// A refusal for an app that the configuration doesn't have.
+    pub(super) fn unknown_app(&self, app: Option<&str>) -> Option<Reply> {
+        let app = app.filter(|app| !self.apps.iter().any(|one| one.rules.app.as_str() == *app))?;
+        let names: Vec<&str> = self.apps.iter().map(|one| one.rules.app.as_str()).collect();
+        let message = format!("no app is named {app:?}; the configuration has {}", names.join(", "));
+        Some(Reply::refused(2, "no_such_app", message, "use one of these names"))
+    }
+
     fn list_holds(&self) -> Result<Reply, Abort> {
-        Ok(Reply::Holds(self.ledger.holds()?.iter().map(HoldView::from).collect()))
+        let now = self.clock.now();
+        Ok(Reply::Holds(self.ledger.holds()?.iter().map(|hold| HoldView::at(hold, now)).collect()))
     }
 
     /// How the service is, as far as the store knows.
@@ -210,6 +246,9 @@ impl<P: Ports> Engine<P> {
         let holds = self.ledger.holds()?;
         let waiting: Vec<_> = holds.iter().filter(|hold| hold.state == HoldState::Waiting).collect();
         let mut accounts = std::collections::BTreeMap::new();
+        for (app, managed) in self.ledger.populations()?.into_iter().filter(|(_, managed)| *managed > 0) {
+            accounts.insert(app.to_string(), managed);
+        }
         for app in &self.apps {
             accounts.insert(app.rules.app.to_string(), self.ledger.app_standing(&app.rules.app)?.population);
         }
@@ -227,6 +266,12 @@ impl<P: Ports> Engine<P> {
                 .min()
                 .map(|since| since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
             accounts,
+            signs: waiting
+                .iter()
+                .filter(|hold| hold.changes.is_empty())
+                .map(|hold| format!("{}: {}", hold.app, hold.reason))
+                .chain(self.configuration.unreadable())
+                .collect(),
             reload: None,
         })
     }

@@ -5,8 +5,11 @@
 //! found at a start. This module decides nothing about people: a store that can't be trusted is noticed, put aside or
 //! marked, and the brake does the rest because every app is new to it again.
 
+mod accepted;
+mod images;
 mod keeps;
 mod keys;
+mod lease;
 mod ledger;
 mod manifest;
 mod open;
@@ -15,9 +18,11 @@ mod records;
 mod revision;
 mod sealed;
 mod vault;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use ledger::SledLedger;
 pub use open::{Condition, Opened};
+pub use view::View;

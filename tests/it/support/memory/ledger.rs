@@ -1,6 +1,6 @@
 //! A ledger in memory: durable as soon as a call returns, copied and put back at will.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use zendesk_dirsync::domain::account::{KnownAccount, Trace};
@@ -8,12 +8,14 @@ use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::brake::Experience;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::keep::Keep;
+use zendesk_dirsync::domain::lease::LeaseMark;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::ports::{
     AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
 };
 
 use super::fuse::Fuse;
+use super::images::Images;
 use super::lock;
 
 /// All that is kept.
@@ -33,6 +35,11 @@ pub struct LedgerState {
     pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
     pub keeps: BTreeMap<AppName, BTreeMap<PersonId, Keep>>,
     pub cycles: Vec<CycleSummary>,
+    pub configurations: BTreeMap<AppName, String>,
+    pub images: Images,
+    pub instance: Option<[u8; 16]>,
+    pub leases: BTreeMap<AppName, LeaseMark>,
+    pub doubted: BTreeSet<AppName>,
 }
 
 /// What became of an intent, and when by [`Fuse::passed`].
@@ -45,9 +52,11 @@ pub enum Noted {
 /// A ledger in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLedger {
-    state: Arc<Mutex<LedgerState>>,
+    pub(super) state: Arc<Mutex<LedgerState>>,
     /// Every intent ever noted.
     noted: Arc<Mutex<Vec<Noted>>>,
+    /// A copy after every mutating call, while one is wanted.
+    film: Arc<Mutex<Option<Vec<LedgerState>>>>,
     /// Mutating calls that still succeed; none for all.
     left: Arc<Mutex<Option<usize>>>,
     fuse: Fuse,
@@ -62,6 +71,11 @@ impl MemoryLedger {
     /// A copy of all that is kept.
     pub fn snapshot(&self) -> LedgerState {
         lock(&self.state).clone()
+    }
+
+    /// From now on a copy is made after every mutating call; answers those that were made so far.
+    pub fn film(&self) -> Vec<LedgerState> {
+        lock(&self.film).get_or_insert_default().clone()
     }
 
     /// Puts a copy back, or a fresh state for a lost store.
@@ -108,7 +122,11 @@ impl MemoryLedger {
         let done = {
             let mut state = lock(&self.state);
             state.serial += 1;
-            change(&mut state)?
+            let done = change(&mut state)?;
+            if let Some(film) = &mut *lock(&self.film) {
+                film.push(state.clone());
+            }
+            done
         };
         self.fuse.pass();
         Ok(done)
@@ -128,7 +146,8 @@ impl Ledger for MemoryLedger {
 
     fn app_standing(&self, app: &AppName) -> Result<AppStanding, LedgerFault> {
         let state = lock(&self.state);
-        let experience = match (state.accepted.contains_key(app), state.replaced) {
+        let doubted = state.replaced || state.doubted.contains(app);
+        let experience = match (state.accepted.contains_key(app), doubted) {
             (true, _) => Experience::Settled,
             (false, true) => Experience::Replaced,
             (false, false) => Experience::First,
@@ -140,6 +159,7 @@ impl Ledger for MemoryLedger {
     fn accept(&mut self, app: &AppName) -> Result<(), LedgerFault> {
         self.mutate(|state| {
             state.accepted.insert(app.clone(), ());
+            state.doubted.remove(app);
             Ok(())
         })
     }

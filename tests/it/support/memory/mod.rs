@@ -3,13 +3,16 @@
 //! Each is a handle on state that outlives the engine, so that an engine can be dropped and built again. They answer as
 //! strictly as the real things, keep their own lists of what was asked of them, and fail on demand.
 
+mod accepted;
 mod clock;
 mod company;
 mod desk;
 mod directory;
 mod fuse;
 mod helpdesk;
+mod images;
 mod keeps;
+mod lease;
 mod ledger;
 mod report;
 mod wire;
@@ -22,6 +25,7 @@ pub use desk::{By, Desk, User, Write};
 pub use directory::{MemoryDirectory, ReadTrouble, Refusal, STATE, Short};
 pub use fuse::{Burnt, Fuse};
 pub use helpdesk::{CallKind, CallTrouble, MemoryZendesk, observed};
+pub use lease::{Turnstile, read_marker};
 pub use ledger::{LedgerState, MemoryLedger, Noted};
 pub use report::MemoryReport;
 pub use wire::{Dialect, Wire};

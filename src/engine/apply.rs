@@ -161,6 +161,9 @@ impl<P: Ports> Engine<P> {
 
     /// Writes the record of a change.
     fn tell(&mut self, applied: &Applied, seq: u64, run: &Run<'_>) -> Result<(), Abort> {
+        if crate::planted("no record") {
+            return Ok(());
+        }
         let subject = Subject::Account(applied.change.action);
         let notice = Notice::new(self.clock.now(), run.cycle.clone(), seq, subject, Verdict::Done, &run.actor);
         self.report.tell(&notice.of_change(&applied.change).of_outcome(applied))?;
@@ -178,6 +181,9 @@ impl<P: Ports> Engine<P> {
             // A person approved what the configuration says, and it is frozen in a cycle.
             Confirm::No | Confirm::Configuration => return None,
             Confirm::Departure => {}
+        }
+        if crate::planted("no look before a removal") {
+            return None;
         }
         let hint = "nothing was written; the next cycle looks again";
         let known = match self.ledger.known(&change.app, &change.person) {
@@ -217,7 +223,9 @@ impl<P: Ports> Engine<P> {
     ) -> Result<(Applied, Option<CallFault>), Abort> {
         self.report.ready()?;
         let intent = self.intent(&change, seq, run);
-        self.ledger.intend(&intent)?;
+        if !crate::planted("no intent") {
+            self.ledger.intend(&intent)?;
+        }
         let mut walked = self.walk(at, &change).await;
         let mut known = finished(&change, walked.account);
         let mut amiss = None;
@@ -381,6 +389,9 @@ pub(super) fn interrupted(
     before: Option<KnownAccount>,
     now: &Midway,
 ) -> Settlement {
+    if crate::planted("what broke off is forgotten") {
+        return Settlement::Unchanged;
+    }
     let known = match action {
         Action::Deprovision | Action::Release => before,
         Action::Provision | Action::Link | Action::Adopt | Action::Update | Action::Reactivate => {

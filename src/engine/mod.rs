@@ -15,6 +15,8 @@ pub mod holds;
 mod keeps;
 mod lease;
 pub mod lease_view;
+#[cfg(feature = "planted")]
+mod loose;
 mod offline;
 mod picture;
 mod planner;

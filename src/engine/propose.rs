@@ -132,7 +132,7 @@ impl<P: Ports> Planner<'_, P> {
                 Want::Same | Want::Unusable(_) => {}
             }
         }
-        if wanted.is_empty() && candidates.is_empty() {
+        if wanted.is_empty() && candidates.is_empty() && !crate::planted("it asks without need") {
             let mut plan = Plan::empty(app, basis, standing.population);
             plan.rejected = rejected;
             (plan.kept, plan.unkept) = (keeps.kept, keeps.ended);
@@ -160,7 +160,10 @@ impl<P: Ports> Planner<'_, P> {
                 let known = known.as_ref().map(|known| known.account);
                 found.cloned().find(|account| Some(account.id) == known && account.is_live())
             };
-            let linked = asked.live(known.as_ref()).cloned().or_else(left_out);
+            let linked = asked
+                .live(known.as_ref())
+                .cloned()
+                .or_else(|| if crate::planted("left out is untied") { None } else { left_out() });
             let id = desired.external_id.as_ref().filter(|_| linked.is_none());
             let by_external_id: Vec<ObservedAccount> =
                 id.and_then(|id| asked.marked.get(id).cloned()).unwrap_or_default();

@@ -78,6 +78,9 @@ impl Pace {
 
     /// How many requests we may send in a minute.
     pub fn quota(&self) -> usize {
+        if crate::planted("the share isn't kept") {
+            return usize::MAX;
+        }
         let share = usize::from(self.share_percent.clamp(1, PERCENT_MAX));
         (self.limit * share / usize::from(PERCENT_MAX)).max(1)
     }
@@ -151,6 +154,9 @@ impl Pace {
 
     /// Holds every request until a moment.
     pub fn hold(&mut self, until: Instant) {
+        if crate::planted("waits aren't kept") {
+            return;
+        }
         self.held = Some(self.held.map_or(until, |held| held.max(until)));
     }
 

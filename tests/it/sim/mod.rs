@@ -8,6 +8,8 @@ mod hands;
 mod mistakes;
 mod oracle;
 mod person;
+#[cfg(feature = "planted")]
+mod planted;
 mod reference;
 pub mod rig;
 mod rng;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use zendesk_dirsync::domain::assignment::{Assignment, Role, RoleGrant};
@@ -9,7 +10,9 @@ use zendesk_dirsync::domain::brake::{FirstCycle, Limit, Limits};
 use zendesk_dirsync::domain::id::{Digest, DirectoryName, Email, EntryId, ExternalId, PersonId};
 use zendesk_dirsync::domain::mapping::ExternalIdRule;
 use zendesk_dirsync::domain::rules::AdoptCase;
+use zendesk_dirsync::domain::settings::{Redaction, ReportSettings};
 use zendesk_dirsync::engine::ports::{Clock as _, Directory as _};
+use zendesk_dirsync::report::verify::verify;
 
 use super::faults::Faults;
 use super::reference::{Given, Truth, truths};
@@ -80,6 +83,8 @@ pub struct World {
     /// Holds that were ever told, by code.
     pub holds: BTreeMap<String, u64>,
     held: BTreeSet<Digest>,
+    /// Where the real journal is, in the worlds that keep one.
+    journal: Option<tempfile::TempDir>,
     pub log: Vec<String>,
     pub tracing: bool,
 }
@@ -160,11 +165,40 @@ impl World {
             cycles: 0,
             holds: BTreeMap::new(),
             held: BTreeSet::new(),
+            journal: None,
             log: Vec::new(),
             tracing: false,
         };
         world.note_people();
+        if world.rng.one_in(4) {
+            world.journal = Some(memory_dir());
+            world.take_journal_up();
+        }
         world
+    }
+
+    fn take_journal_up(&self) {
+        let Some(dir) = &self.journal else { return };
+        let settings = ReportSettings {
+            file: dir.path().join("report.log"),
+            max_size: 1 << 30,
+            max_age: Duration::from_secs(100 * 365 * 86_400),
+            max_total: 1 << 40,
+            redact: Redaction::None,
+        };
+        self.rig.report.journal(&settings, self.rig.clock.now(), self.days).unwrap();
+    }
+
+    /// Whether the real journal, where there is one, is whole, and holds every notice.
+    pub fn verify_journal(&self) -> Result<(), String> {
+        let Some(dir) = &self.journal else { return Ok(()) };
+        self.rig.report.close();
+        let verified = verify(&dir.path().join("report.log")).map_err(|why| why.to_string())?;
+        let told = self.rig.report.with(<[_]>::len) as u64;
+        if !verified.is_sound() || verified.records < told {
+            return Err(format!("the journal isn't whole: {verified:?} of {told}"));
+        }
+        Ok(())
     }
 
     /// Remembers everybody who is there now.
@@ -246,6 +280,7 @@ impl World {
         for (_, desk) in &self.rig.apps {
             desk.restart();
         }
+        self.take_journal_up();
     }
 
     /// Everybody who is in a directory now.
@@ -257,6 +292,13 @@ impl World {
     pub fn groups_of(&self, at: usize) -> Vec<EntryId> {
         self.rig.directories[at].with(|company| company.groups.keys().copied().collect())
     }
+}
+
+/// A directory that costs no disk, where the machine has one.
+fn memory_dir() -> tempfile::TempDir {
+    let shared = std::path::Path::new("/dev/shm");
+    let made = if shared.is_dir() { tempfile::tempdir_in(shared) } else { tempfile::tempdir() };
+    made.unwrap()
 }
 
 fn limits(rng: &mut Rng) -> Limits {

@@ -48,6 +48,7 @@ pub struct Before {
     through: Vec<BTreeMap<PersonId, BTreeSet<EntryId>>>,
     population: Vec<usize>,
     accepted: BTreeSet<AppName>,
+    replaced: bool,
     /// What is on record as decided against.
     against: BTreeSet<Digest>,
     noted: usize,
@@ -84,6 +85,7 @@ impl Oracle {
                 through: apps.iter().map(|(rules, _)| through(&rules.app)).collect(),
                 population: apps.iter().map(|(rules, _)| used(&rules.app)).collect(),
                 accepted: state.accepted.keys().cloned().collect(),
+                replaced: state.replaced,
                 against: state.holds.values().flatten().filter_map(against).flatten().collect(),
                 noted: world.rig.ledger.noted_count(),
                 reads_broken: world.rig.directories.iter().map(|one| one.reads_broken()).collect(),

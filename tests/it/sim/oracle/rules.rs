@@ -72,8 +72,9 @@ pub const RULES: &[(&str, Rule)] = &[
         };
         !makes || was || case.approved()
     }),
-    ("the first cycle waits", |case| {
-        let hold = case.look.world.rig.limits.first_cycle == FirstCycle::Hold;
+    ("the first cycle waits, of a new store or of another's", |case| {
+        let before = case.look.before;
+        let hold = before.replaced || case.look.world.rig.limits.first_cycle == FirstCycle::Hold;
         !hold || case.look.before.accepted.contains(&case.look.rules.app) || case.approved()
     }),
     ("nobody wanted loses anything", |case| match case.truth() {

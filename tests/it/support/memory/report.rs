@@ -49,6 +49,11 @@ impl MemoryReport {
         Ok(())
     }
 
+    /// The journal's process ends.
+    pub fn close(&self) {
+        lock(&self.kept).journal = None;
+    }
+
     /// Looks at everything told so far, without copying it.
     pub fn with<T>(&self, look: impl FnOnce(&[Notice]) -> T) -> T {
         look(&lock(&self.kept).notices)

@@ -46,7 +46,8 @@ const EXIT_CODES: &str = "Exit codes:
      rejected or in conflict        7  the store or the report can't be used
   2  wrong use                     10  `plan --exit-code` found something to do
   3  wrong configuration
-  4  changes wait for a person, or an assigned group is missing";
+  4  changes wait for a person, an assigned group is missing, or a
+     saved plan moved";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -156,6 +156,9 @@ pub fn status(status: &StatusView) -> String {
     }
     let since = status.held_since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default();
     line("waiting", format!("{} for a person{since}", changes_text(status.held)));
+    for sign in &status.signs {
+        line("notice", sign.clone());
+    }
     if let Some(reload) = &status.reload {
         line("configuration", format!("the last reload was refused: {reload}"));
     }

@@ -81,9 +81,7 @@ where
     async fn work(&mut self, job: Job<P>) {
         let (command, actor, answers) = match job {
             Job::Renew(renewed) => {
-                self.engine.directories = renewed.directories;
-                self.engine.apps = renewed.apps;
-                self.engine.limits = renewed.limits;
+                self.engine.renew(renewed.parts);
                 return;
             }
             Job::Command { command, actor, answers } => (command, actor, answers),

@@ -8,6 +8,7 @@ pub mod assignment;
 pub mod brake;
 pub mod change;
 pub mod dn;
+pub mod edit;
 pub mod entry;
 pub mod id;
 pub mod keep;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::CycleId;
 
 use super::holds::HoldFault;
-use super::ports::{Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
+use super::ports::{AcceptedLedger as _, Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
 use super::saved::SavedOrder;
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
 use super::{Abort, CycleOrder, CycleReport, Ending, Engine, Ports, Stop};
@@ -213,6 +213,9 @@ impl<P: Ports> Engine<P> {
         let holds = self.ledger.holds()?;
         let waiting: Vec<_> = holds.iter().filter(|hold| hold.state == HoldState::Waiting).collect();
         let mut accounts = std::collections::BTreeMap::new();
+        for (app, managed) in self.ledger.populations()?.into_iter().filter(|(_, managed)| *managed > 0) {
+            accounts.insert(app.to_string(), managed);
+        }
         for app in &self.apps {
             accounts.insert(app.rules.app.to_string(), self.ledger.app_standing(&app.rules.app)?.population);
         }
@@ -230,6 +233,11 @@ impl<P: Ports> Engine<P> {
                 .min()
                 .map(|since| since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
             accounts,
+            signs: waiting
+                .iter()
+                .filter(|hold| hold.changes.is_empty())
+                .map(|hold| format!("{}: {}", hold.app, hold.reason))
+                .collect(),
             reload: None,
         })
     }

@@ -212,8 +212,11 @@ pub struct StatusView {
     pub held: usize,
     /// Since when the oldest of them waits, RFC 3339.
     pub held_since: Option<String>,
-    /// Managed active accounts, by app.
+    /// Managed active accounts, by app, whether it is configured or not.
     pub accounts: BTreeMap<String, usize>,
+    /// What a person should know although no change waits for it: groups that are missing, apps that were taken out.
+    #[serde(default)]
+    pub signs: Vec<String>,
     /// What the last reload of the configuration said, if it was refused.
     pub reload: Option<String>,
 }

@@ -28,9 +28,9 @@ const STEP_ACCOUNTS: usize = 2_000;
 
 /// The ledger on sled.
 pub struct SledLedger {
-    vault: Vault,
+    pub(super) vault: Vault,
     /// Managed active accounts by app: counted at the start, kept up with each step.
-    population: BTreeMap<String, usize>,
+    pub(super) population: BTreeMap<String, usize>,
     /// Held as long as the vault is; declared last, so that it is let go last.
     _lock: File,
 }

@@ -2,6 +2,7 @@
 //!
 //! Adapters implement these and know nothing of one another. Faults answer what to do, not what went wrong inside.
 
+mod accepted;
 mod directory;
 mod helpdesk;
 mod keeps;
@@ -9,6 +10,7 @@ mod ledger;
 mod report;
 mod revision;
 
+pub use accepted::AcceptedLedger;
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
 pub use keeps::KeepLedger;

@@ -14,8 +14,8 @@ use zendesk_dirsync::domain::outcome::Notice;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, CycleSummary, HoldRecord, Intent, KeepLedger, Ledger, LedgerFault, Report, ReportFault, Revision,
-    Revisions, Settlement, Told, Trouble,
+    AcceptedLedger, AppStanding, CycleSummary, HoldRecord, Intent, KeepLedger, Ledger, LedgerFault, Report,
+    ReportFault, Revision, Revisions, Settlement, Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -79,6 +79,21 @@ impl<T> Watched<T> {
         let done = act(&mut self.inner);
         self.camera.take(&format!("after {what}"));
         done
+    }
+}
+
+impl AcceptedLedger for Watched<SledLedger> {
+    fn accepted(&self) -> Result<BTreeMap<AppName, String>, LedgerFault> {
+        self.inner.accepted()
+    }
+    fn keep_accepted(&mut self, app: &AppName, text: &str) -> Result<(), LedgerFault> {
+        self.during("keep_accepted", |inner| inner.keep_accepted(app, text))
+    }
+    fn directories(&self, app: &AppName) -> Result<BTreeSet<DirectoryName>, LedgerFault> {
+        self.inner.directories(app)
+    }
+    fn populations(&self) -> Result<BTreeMap<AppName, usize>, LedgerFault> {
+        self.inner.populations()
     }
 }
 

@@ -148,6 +148,7 @@ fn a_saved_plan_passes_no_protection() {
     rig.configure(|config| config.app = protected);
     expect![[r#"
         error: plan DIGEST is refused, and nothing was changed:
+          configuration: other rules for the app support now
           no longer needed: bob@example.org (deprovision)
           hint: make the plan anew: zendesk-dirsync plan --out FILE
     "#]]

@@ -31,12 +31,13 @@ pub struct LedgerState {
     pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
     pub keeps: BTreeMap<AppName, BTreeMap<PersonId, Keep>>,
     pub cycles: Vec<CycleSummary>,
+    pub configurations: BTreeMap<AppName, String>,
 }
 
 /// A ledger in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLedger {
-    state: Arc<Mutex<LedgerState>>,
+    pub(super) state: Arc<Mutex<LedgerState>>,
     /// Every intent ever noted.
     begun: Arc<Mutex<Vec<Intent>>>,
     /// Mutating calls that still succeed; none for all.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
@@ -18,7 +19,7 @@ use crate::domain::id::{AppName, CycleId, Digest, DirectoryName};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 use crate::domain::settings::{AppSettings, DirectorySettings, ReportSettings, SecretPlace, Settings, ZendeskAuth};
 use crate::engine::ports::{AcceptedLedger as _, Clock as _, LedgerFault, Report as _, Secret, SecretFault};
-use crate::engine::{App, Configuration, Engine, Former, Ports, Stop};
+use crate::engine::{App, Configuration, Engine, Former, Outline, Ports, Reader, Stop};
 use crate::report::Journal;
 use crate::store::{Condition, Opened, SledLedger, View};
 use crate::zendesk::ZendeskClient;
@@ -83,6 +84,13 @@ pub fn settings(path: &Path, state: Option<&Path>, colour: Colour) -> Result<(Se
 /// How each directory is read, as far as it decides who is found there.
 pub fn scopes(settings: &Settings) -> BTreeMap<DirectoryName, Digest> {
     settings.directories.iter().map(|one| (one.name.clone(), one.scope())).collect()
+}
+
+/// What the engine needs of a configuration that it doesn't run with.
+fn outline(text: &str, now: DateTime<Utc>) -> Result<Outline, String> {
+    let settings = config::parse(text, "the new configuration", now).map_err(|faults| faults.render(Colour::Plain))?;
+    let (scopes, limits) = (scopes(&settings), settings.limits);
+    Ok(Outline { rules: settings.apps.into_iter().map(|one| one.rules).collect(), scopes, limits })
 }
 
 /// What people agreed to before, app by app: each app's part of the text that was accepted for it.
@@ -156,13 +164,22 @@ pub fn outside(settings: &Settings, environment: &Environment) -> Result<Outside
     Ok((directories, apps))
 }
 
+/// How far an engine reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// To the directories and to Zendesk, with their secrets.
+    Outside,
+    /// No further than to its store.
+    StoreOnly,
+}
+
 /// Builds the engine: opens the store first, so that a second process ends before it does anything.
 ///
 /// # Errors
 /// When the store is busy or damaged, the report can't be written, or the outside can't be built.
-pub fn engine(joined: &Joined) -> Result<Engine<Real>, Failure> {
+pub fn engine(joined: &Joined, reach: Reach) -> Result<Engine<Real>, Failure> {
     let settings = &joined.settings;
-    let outside = outside(settings, &joined.environment)?;
+    let outside = within(joined, reach)?;
     let opened = SledLedger::open(&settings.state_dir).map_err(|fault| store_failure(&fault, settings))?;
     assemble(joined, outside, opened, &settings.report)
 }
@@ -171,13 +188,20 @@ pub fn engine(joined: &Joined) -> Result<Engine<Real>, Failure> {
 ///
 /// # Errors
 /// As [`engine`].
-pub fn engine_to_look(joined: &Joined) -> Result<(View, Engine<Real>), Failure> {
+pub fn engine_to_look(joined: &Joined, reach: Reach) -> Result<(View, Engine<Real>), Failure> {
     let settings = &joined.settings;
-    let outside = outside(settings, &joined.environment)?;
+    let outside = within(joined, reach)?;
     let (view, opened) = SledLedger::view(&settings.state_dir).map_err(|fault| store_failure(&fault, settings))?;
     let report = ReportSettings { file: view.dir().join("report.log"), ..settings.report.clone() };
     let engine = assemble(joined, outside, opened, &report)?;
     Ok((view, engine))
+}
+
+fn within(joined: &Joined, reach: Reach) -> Result<Outside, Failure> {
+    match reach {
+        Reach::Outside => outside(&joined.settings, &joined.environment),
+        Reach::StoreOnly => Ok((Vec::new(), Vec::new())),
+    }
 }
 
 fn assemble(
@@ -200,7 +224,8 @@ fn assemble(
             tracing::warn!(app = %app, "the accepted configuration can't be read: whatever is to be done waits: {why}");
         }
     }
-    let configuration = Configuration { text: joined.text.clone(), scopes: scopes(settings), former };
+    let (text, scopes) = (joined.text.clone(), scopes(settings));
+    let configuration = Configuration { text, scopes, former, reader: Reader::new(outline) };
     let (ledger, limits) = (opened.ledger, settings.limits);
     Ok(Engine { directories, apps, ledger, report, clock: SystemClock, limits, configuration })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::env::SystemClock;
 use super::exit::{Exit, Failure};
-use super::join::{self, Joined, Real};
+use super::join::{self, Joined, Reach, Real};
 use crate::config::Colour;
 use crate::control::server::bind;
 use crate::control::socket_path;
@@ -17,7 +17,7 @@ use crate::engine::ports::Clock as _;
 /// # Errors
 /// What kept it from starting.
 pub async fn daemon(config: PathBuf, state: Option<PathBuf>, joined: Joined) -> Result<Exit, Failure> {
-    let engine = join::engine(&joined)?;
+    let engine = join::engine(&joined, Reach::Outside)?;
     let socket = socket_path(&joined.settings.state_dir);
     let listener = bind(&socket).map_err(|why| {
         let hint = "see that the state directory can be written by the user that runs this";

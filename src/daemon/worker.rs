@@ -115,7 +115,7 @@ where
     fn begin(&self, command: &Command) {
         let phase = match command {
             Command::Cycle { .. } => "running a cycle",
-            Command::Plan { .. } => "planning",
+            Command::Plan { .. } | Command::Offline { .. } => "planning",
             Command::Apply(_) => "applying a saved plan",
             Command::Status | Command::Holds | Command::Approve { .. } | Command::Reject { .. } => "answering",
         };

@@ -11,6 +11,7 @@ pub mod dn;
 pub mod edit;
 pub mod entry;
 pub mod id;
+pub mod image;
 pub mod keep;
 pub mod mapping;
 pub mod outcome;

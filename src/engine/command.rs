@@ -28,6 +28,15 @@ pub enum Command {
     },
     /// Carry out exactly a saved plan, or refuse.
     Apply(Box<SavedOrder>),
+    /// Show what the configuration of this text would do, as far as the stored images tell; change nothing.
+    Offline {
+        /// The configuration's text.
+        text: String,
+        /// One app only.
+        app: Option<String>,
+        /// One person only.
+        user: Option<String>,
+    },
     /// Tell how the service is.
     Status,
     /// List what waits.
@@ -146,6 +155,9 @@ impl<P: Ports> Engine<P> {
         let carried = match command {
             Command::Cycle { user } => self.run_cycle(actor, user, stop, progress).await,
             Command::Plan { app, user } => self.show_plan(app.as_deref(), user.as_deref(), progress).await,
+            Command::Offline { text, app, user } => {
+                self.show_offline(&text, app.as_deref(), user.as_deref(), progress).await
+            }
             Command::Apply(saved) => self.apply_saved(*saved, actor, stop, progress).await,
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Holds => self.list_holds(),
@@ -237,6 +249,7 @@ impl<P: Ports> Engine<P> {
                 .iter()
                 .filter(|hold| hold.changes.is_empty())
                 .map(|hold| format!("{}: {}", hold.app, hold.reason))
+                .chain(self.configuration.unreadable())
                 .collect(),
             reload: None,
         })

@@ -10,7 +10,7 @@ use crate::domain::plan::Plan;
 
 use super::Ports;
 use super::edits::{Past, RuleSet, Side};
-use super::gather::{GatherFault, Serving, Wants, question};
+use super::gather::{GatherFault, Gathered, Serving, Wants, question};
 use super::planner::Planner;
 use super::ports::{Clock as _, Directory as _, Ledger as _, Progress, ReadFault};
 use super::propose::{Asked, ProposeFault, Proposed, Sought, Whole};
@@ -27,6 +27,13 @@ pub(super) struct Heard<'a> {
 pub(super) struct Both {
     pub(super) present: Wants,
     pub(super) former: Option<Wants>,
+}
+
+/// A plan, what is different in it, and what was asked for it.
+pub(super) struct Compared {
+    pub(super) proposed: Proposed,
+    pub(super) edit: Edit,
+    pub(super) asked: Asked,
 }
 
 impl<P: Ports> Planner<'_, P> {
@@ -61,7 +68,8 @@ impl<P: Ports> Planner<'_, P> {
         }
         let gathered = gathered?;
         let former = self.ledger.groups(&name)?;
-        Ok(Some(Whole { question: asked, read: gathered.read, reached: gathered.reached, former }))
+        let Gathered { read, reached, picture } = gathered;
+        Ok(Some(Whole { question: asked, read, reached, picture, former }))
     }
 
     /// Plans an app by its present rules, and by its former ones for the people with whom something would be done; tells
@@ -74,20 +82,29 @@ impl<P: Ports> Planner<'_, P> {
         faults: &mut BTreeMap<DirectoryName, ReadFault>,
         cycle: &CycleId,
         progress: &mut dyn Progress,
-    ) -> Result<(Proposed, Edit), ProposeFault> {
+    ) -> Result<Compared, ProposeFault> {
         let Both { present: wants, former } = wants;
         let rules = &self.apps[at].rules;
         let (past, app) = (self.configuration.past(rules), rules.app.clone());
         let kept_by_former = former.as_ref().map(|wants| wants.people.keys().cloned().collect()).unwrap_or_default();
         let mut asked = Asked::default();
-        let sought =
-            Sought { set: at, sets: heard.sets, wholes: heard.wholes, only: None, kept_by_former: &kept_by_former };
-        let mut proposed = self.propose(wants, &sought, &mut asked, faults, cycle, progress).await?;
-        let Past::Other { mut blind } = past else {
-            let edit = Edit::of(&proposed.plan, Before::Same);
-            return Ok((proposed, edit));
+        let mut blind = BTreeSet::new();
+        if let Past::Other { blind: moved } = &past {
+            blind.extend(moved.iter().chain(heard.unheard).cloned());
+        }
+        let sought = Sought {
+            set: at,
+            sets: heard.sets,
+            wholes: heard.wholes,
+            only: None,
+            kept_by_former: &kept_by_former,
+            blind: &blind,
         };
-        blind.extend(heard.unheard.iter().cloned());
+        let mut proposed = self.propose(wants, &sought, &mut asked, faults, cycle, progress).await?;
+        if past == Past::Same {
+            let edit = Edit::of(&proposed.plan, Before::Same);
+            return Ok(Compared { proposed, edit, asked });
+        }
         let of_app = |set: &RuleSet| set.app == at && set.side == Side::Former;
         let shadow = match (heard.sets.iter().position(of_app), former) {
             (Some(set), Some(mut wants)) => {
@@ -104,7 +121,7 @@ impl<P: Ports> Planner<'_, P> {
         let troubled: BTreeSet<PersonId> = self.ledger.troubles(&app)?.into_keys().collect();
         let before = Before::Other { plan: &shadow, blind: &blind, troubled: &troubled };
         let edit = Edit::of(&proposed.plan, before);
-        Ok((proposed, edit))
+        Ok(Compared { proposed, edit, asked })
     }
 }
 

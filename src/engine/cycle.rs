@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::account::Catalog;
 use crate::domain::assignment::Assignment;
 use crate::domain::brake::{Bench, Review, review};
 use crate::domain::change::Change;
@@ -13,7 +14,7 @@ use crate::domain::rules::AppRules;
 use crate::domain::scope::Resolved;
 
 use super::apply::{Carried, Run};
-use super::compare::{Both, Heard};
+use super::compare::{Both, Compared, Heard};
 use super::conclude::{Brakes, Concluded, Reads};
 use super::edits::Course;
 use super::gather::{GatherFault, Wants};
@@ -22,7 +23,7 @@ use super::planner::Planner;
 use super::ports::{
     AppCounts, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
-use super::propose::{ProposeFault, Whole, names};
+use super::propose::{Answers, ProposeFault, Whole, names};
 use super::saved::SavedOrder;
 use super::view::PlanView;
 use super::{Abort, CycleReport, Ending, Engine, Ports, Stop};
@@ -61,7 +62,11 @@ pub struct Prepared {
     pub faults: BTreeMap<DirectoryName, ReadFault>,
     /// The apps, in the order of the configuration.
     pub apps: Vec<AppPlan>,
-    wholes: BTreeMap<DirectoryName, Whole>,
+    pub(super) wholes: BTreeMap<DirectoryName, Whole>,
+    /// What look-ups answered.
+    pub(super) looked_up: Answers,
+    /// The names at Zendesk, by app that was asked.
+    pub(super) catalogs: BTreeMap<AppName, Catalog>,
 }
 
 impl Prepared {
@@ -127,6 +132,7 @@ impl<P: Ports> Planner<'_, P> {
         for (set, wants) in sets.iter().skip(self.apps.len()).zip(wants.split_off(self.apps.len())) {
             former.insert(set.app, wants);
         }
+        let (mut looked_up, mut catalogs) = (Answers::new(), BTreeMap::new());
         let mut apps = Vec::new();
         for (at, wants) in wants.into_iter().enumerate() {
             let app = self.apps[at].rules.app.clone();
@@ -137,7 +143,9 @@ impl<P: Ports> Planner<'_, P> {
             let heard = Heard { sets: &sets, wholes: &wholes, unheard: &unheard };
             let wants = Both { present: wants, former: former.remove(&at) };
             let part = match self.compare(at, wants, &heard, &mut faults, &cycle, progress).await {
-                Ok((proposed, edit)) => {
+                Ok(Compared { proposed, edit, asked }) => {
+                    looked_up.extend(asked.present);
+                    catalogs.extend(asked.catalog.map(|catalog| (app.clone(), catalog)));
                     let (plan, review) = self.brake(at, proposed.plan, proposed.gone, &edit, &wholes)?;
                     let pair = match only {
                         Some(user) => narrow(plan, review, user),
@@ -153,7 +161,7 @@ impl<P: Ports> Planner<'_, P> {
             };
             apps.push(part);
         }
-        Ok(Prepared { cycle, faults, apps, wholes })
+        Ok(Prepared { cycle, faults, apps, wholes, looked_up, catalogs })
     }
 
     fn brake(
@@ -252,6 +260,7 @@ impl<P: Ports> Engine<P> {
         }
         self.pin(&prepared.wholes)?;
         self.keep_groups(&prepared.wholes)?;
+        self.keep_pictures(&mut prepared)?;
         let complete: BTreeSet<DirectoryName> =
             prepared.wholes.keys().filter(|name| !prepared.faults.contains_key(*name)).cloned().collect();
         let mut endings = BTreeSet::from([Ending::Done]);

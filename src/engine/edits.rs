@@ -3,9 +3,12 @@
 //! The engine reads no configuration. Whoever builds it hands both over as data, and a text to be kept.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 use crate::domain::assignment::Assignment;
-use crate::domain::brake::{Experience, Hold, HoldReason};
+use crate::domain::brake::{Experience, Hold, HoldReason, Limits};
 use crate::domain::edit::Edit;
 use crate::domain::id::{AppName, Digest, DirectoryName};
 use crate::domain::outcome::{Notice, Subject, Verdict};
@@ -42,6 +45,50 @@ pub struct Configuration {
     pub scopes: BTreeMap<DirectoryName, Digest>,
     /// What was accepted before, by app.
     pub former: BTreeMap<AppName, Former>,
+    /// Reads the text of another one.
+    pub reader: Reader,
+}
+
+/// What the engine needs of a configuration that it doesn't run with.
+#[derive(Debug, Clone)]
+pub struct Outline {
+    /// The apps' rules.
+    pub rules: Vec<AppRules>,
+    /// A digest of how each directory is read.
+    pub scopes: BTreeMap<DirectoryName, Digest>,
+    /// The brake's limits.
+    pub limits: Limits,
+}
+
+/// Reads the text of a configuration, or tells its faults.
+#[derive(Clone)]
+pub struct Reader(Arc<Read>);
+
+/// What a [`Reader`] does; the time is needed to see that a schedule comes round.
+type Read = dyn Fn(&str, DateTime<Utc>) -> Result<Outline, String> + Send + Sync;
+
+impl Reader {
+    /// A reader.
+    pub fn new(read: impl Fn(&str, DateTime<Utc>) -> Result<Outline, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// Reads a text.
+    pub(super) fn read(&self, text: &str, now: DateTime<Utc>) -> Result<Outline, String> {
+        (self.0)(text, now)
+    }
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self::new(|_, _| Err("no other configuration can be read here".to_owned()))
+    }
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reader")
+    }
 }
 
 /// Whether a set of rules is the present one or the one that was accepted before it.
@@ -103,6 +150,17 @@ impl Configuration {
         let edited: Vec<RuleSet> = sets.iter().filter_map(former).collect();
         sets.extend(edited);
         sets
+    }
+
+    /// What to say of apps whose accepted configuration can't be read.
+    pub(super) fn unreadable(&self) -> impl Iterator<Item = String> {
+        self.former.iter().filter_map(|(app, former)| match former {
+            Former::Unreadable { .. } => {
+                let what = "what was agreed to can't be read by this release, so whatever is to be done waits";
+                Some(format!("{app}: {what}"))
+            }
+            Former::Known { .. } => None,
+        })
     }
 
     /// How many groups weren't found that the accepted configuration of an app doesn't name.
@@ -216,7 +274,7 @@ pub struct Renewal<P: Ports> {
     /// Where they go.
     pub apps: Vec<super::App<P::Helpdesk>>,
     /// The brake's limits.
-    pub limits: crate::domain::brake::Limits,
+    pub limits: Limits,
     /// The configuration's text.
     pub text: String,
     /// A digest of how each directory is read.

@@ -19,8 +19,11 @@ use crate::domain::scope::{CompleteRead, ReadEnd, Resolved, Sight, Sighting};
 
 use super::Ports;
 use super::edits::{RuleSet, Side};
+use super::picture::Picture;
 use super::planner::Planner;
-use super::ports::{Directory, Event, GroupOrder, Ledger, LedgerFault, Progress, ReadFault, ReadOrder};
+use super::ports::{
+    Directory, Event, GroupOrder, ImageLedger as _, Ledger, LedgerFault, Progress, ReadFault, ReadOrder,
+};
 use super::reach::Ways;
 
 /// Sights under way between a directory and the engine.
@@ -149,6 +152,8 @@ pub(super) struct Gathered {
     pub(super) read: CompleteRead,
     /// The groups that each set of rules leads to.
     pub(super) reached: Vec<BTreeSet<EntryId>>,
+    /// What the store's image doesn't know yet.
+    pub(super) picture: Picture,
 }
 
 impl<P: Ports> Planner<'_, P> {
@@ -169,6 +174,7 @@ impl<P: Ports> Planner<'_, P> {
             let known = ledger.traces(&set.rules.app, name)?;
             traces.push(known.into_iter().map(|trace| (trace.entry, trace)).collect::<BTreeMap<EntryId, Trace>>());
         }
+        let mut picture = Picture::over(ledger.portrait_digests(name)?);
         let (sender, mut sights) = mpsc::channel(SIGHTS_UNDER_WAY);
         let read = directory.read(question.order.clone(), sender);
         let listen = async move {
@@ -180,6 +186,7 @@ impl<P: Ports> Planner<'_, P> {
                 if count % 1_000 == 0 {
                     progress.note(&Event::Reading(name, count));
                 }
+                picture.note(&sight);
                 if let Sight::Person(sighting) = &sight {
                     ways.note(sighting);
                 }
@@ -196,15 +203,15 @@ impl<P: Ports> Planner<'_, P> {
                     }
                 }
             }
-            (fault, ways)
+            (fault, ways, picture)
         };
-        let (read, (fault, ways)) = tokio::join!(read, listen);
+        let (read, (fault, ways, picture)) = tokio::join!(read, listen);
         if let Some(fault) = fault {
             return Err(fault.into());
         }
         let read = read?;
         let reached = question.reached(&ways, read.end());
-        Ok(Gathered { read, reached })
+        Ok(Gathered { read, reached, picture })
     }
 }
 

@@ -13,11 +13,14 @@ mod gather;
 mod hold_view;
 pub mod holds;
 mod keeps;
+mod offline;
+mod picture;
 mod planner;
 pub mod ports;
 pub mod progress;
 mod propose;
 mod reach;
+mod recalled;
 mod recover;
 mod reread;
 pub mod saved;
@@ -34,7 +37,7 @@ use crate::domain::rules::AppRules;
 use ports::{Clock, CycleSummary, Directory, Helpdesk, Ledger, LedgerFault, ReadFault, Report, ReportFault};
 
 pub use cycle::{AppPlan, CycleOrder, Prepared};
-pub use edits::{Configuration, Former, Renewal};
+pub use edits::{Configuration, Former, Outline, Reader, Renewal};
 
 /// The five adapters of one build: real ones in the product, simulated ones in tests.
 pub trait Ports {

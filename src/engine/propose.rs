@@ -13,6 +13,7 @@ use crate::domain::scope::{CompleteRead, Departure, GroupSeen, Presence, Resolve
 use super::Ports;
 use super::edits::{RuleSet, Side};
 use super::gather::{Question, Want, Wants};
+use super::picture::Picture;
 use super::planner::Planner;
 use super::ports::{
     AcceptedLedger as _, CallFault, Directory, Event, Helpdesk, Ledger, LedgerFault, Progress, ReadFault,
@@ -29,6 +30,8 @@ pub(super) struct Whole {
     pub(super) former: BTreeMap<EntryId, GroupSeen>,
     /// The groups that the assigned ones of each set of rules led to.
     pub(super) reached: Vec<BTreeSet<EntryId>>,
+    /// What the store's image doesn't know yet.
+    pub(super) picture: Picture,
 }
 
 /// For which set of rules a plan is made, and with what beside it.
@@ -43,6 +46,8 @@ pub(super) struct Sought<'a> {
     pub(super) only: Option<&'a BTreeSet<PersonId>>,
     /// People whom the former rules want: that the present ones don't is the edit's doing, and nobody is gone.
     pub(super) kept_by_former: &'a BTreeSet<PersonId>,
+    /// Directories that are read in another way now: whoever isn't seen there waits with the edit.
+    pub(super) blind: &'a BTreeSet<DirectoryName>,
 }
 
 impl Sought<'_> {
@@ -65,12 +70,15 @@ impl Sought<'_> {
 /// What was asked of Zendesk and of directories for one plan, so that another plan of the same moment sees the same.
 #[derive(Default)]
 pub(super) struct Asked {
-    catalog: Option<Catalog>,
+    pub(super) catalog: Option<Catalog>,
     observed: BTreeMap<AccountId, Option<ObservedAccount>>,
     marked: BTreeMap<ExternalId, Vec<ObservedAccount>>,
     mailed: BTreeMap<Email, Vec<ObservedAccount>>,
-    present: BTreeMap<(PersonId, BTreeSet<EntryId>), Presence>,
+    pub(super) present: Answers,
 }
+
+/// What look-ups answered, by person and the groups that were tested.
+pub(super) type Answers = BTreeMap<(PersonId, BTreeSet<EntryId>), Presence>;
 
 /// Why no plan could be made for an app.
 #[derive(Debug, thiserror::Error)]
@@ -210,7 +218,8 @@ impl<P: Ports> Planner<'_, P> {
                 let departure = match unusable {
                     Some(state) => Departure::Unusable(state),
                     None => {
-                        gone += usize::from(!sought.kept_by_former.contains(&person));
+                        let by_edit = sought.kept_by_former.contains(&person) || sought.blind.contains(name);
+                        gone += usize::from(!by_edit);
                         match self.look_up(&known, reached, whole.question.order.now, asked).await {
                             Ok(departure) => departure,
                             Err(fault) => {

@@ -14,6 +14,10 @@ pub(super) const REPLACED: &[u8] = b"replaced";
 pub(super) const ACCEPTED: &[u8] = b"accepted\0";
 /// How far what is known has come.
 pub(super) const REVISION: &[u8] = b"revision";
+/// What the keys of images begin with.
+const IMAGE: &[u8] = b"image\0";
+/// What the keys of names at Zendesk begin with.
+const CATALOG: &[u8] = b"catalog\0";
 /// What the keys of bindings begin with.
 const BINDING: &[u8] = b"binding\0";
 
@@ -80,6 +84,16 @@ pub(super) fn hold_change(app: &AppName, id: Digest, number: u32) -> Vec<u8> {
 /// Whether an app had an accepted cycle.
 pub(super) fn settled(app: &AppName) -> Vec<u8> {
     joined(&[SETTLED, app.as_str().as_bytes()])
+}
+
+/// The head of a directory's image.
+pub(super) fn image(directory: &DirectoryName) -> Vec<u8> {
+    joined(&[IMAGE, directory.as_str().as_bytes()])
+}
+
+/// The names at an app's Zendesk.
+pub(super) fn catalog(app: &AppName) -> Vec<u8> {
+    joined(&[CATALOG, app.as_str().as_bytes()])
 }
 
 /// The text of the configuration that was accepted for an app.

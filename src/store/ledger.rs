@@ -68,7 +68,7 @@ pub(super) fn examine(
         Tree::Keeps => parse::<Keep>(tree, key, payload).map(drop),
         Tree::Cycles => parse::<CycleSummary>(tree, key, payload).map(drop),
         // Whether they are there is all that is asked, or they are read by whoever needs them.
-        Tree::Meta | Tree::Parts => Ok(()),
+        Tree::Meta | Tree::Parts | Tree::Portraits | Tree::Marks => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@
 mod accepted;
 mod directory;
 mod helpdesk;
+mod images;
 mod keeps;
 mod ledger;
 mod report;
@@ -13,6 +14,7 @@ mod revision;
 pub use accepted::AcceptedLedger;
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
+pub use images::ImageLedger;
 pub use keeps::KeepLedger;
 pub use ledger::{
     AppCounts, AppStanding, Completeness, CycleSummary, HeldChange, HoldRecord, HoldState, Intent, Ledger, LedgerFault,

@@ -2,6 +2,7 @@
 
 mod damage;
 mod golden;
+mod images;
 mod keeping;
 mod restarts;
 mod revising;

@@ -1,5 +1,6 @@
 //! An edited configuration: what it does differently waits, whether it comes by a signal, a restart or a single cycle.
 
+use expect_test::expect;
 use rustix::process::Signal;
 
 use crate::support::company::{leave, mail};
@@ -159,4 +160,55 @@ fn an_app_that_is_taken_out_is_told_in_every_cycle_and_in_the_status() {
     let status = rig.run_by("renamed.toml", &["status"]).expect(0).stdout;
     let status = status.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(status.contains("its 6 managed accounts stay as they are"), "{status}");
+}
+
+/// The configuration with another tag, in a file of its own, without secrets that could be read.
+fn without_secrets(rig: &mut Rig) {
+    let mut edited =
+        rig.config_text().replace("groups = [\"Support\"]", "groups = [\"Support\"]\ntags = [\"dirsync\"]");
+    edited = edited.replace(".secret\"", ".gone\"");
+    rig.write("new.toml", &edited);
+}
+
+#[test]
+fn an_edit_is_shown_without_a_network_and_without_secrets() {
+    let mut rig = settled();
+    without_secrets(&mut rig);
+    rig.stop_desk();
+    let mark = rig.read("report.log");
+    let shown = rig.run_by("new.toml", &["plan", "--offline", "--user", &mail("bob")]).expect(0);
+    expect![[r#"
+        support: this edit adds 0, changes 5, removes 0 of 6 accounts
+        corp: as it was read at TIME; Zendesk as it was last written
+
+        update       bob@example.org  Bob Baker  [waits: edit]
+            because changed (support)
+            tags: (none) → dirsync
+
+        Plan DIGEST: 1 update of 6 accounts; 1 of 1 changes wait for a person
+    "#]]
+    .assert_eq(&rig.neat(&shown.stdout));
+    rig.run_by("new.toml", &["plan", "--offline", "--exit-code"]).expect(10);
+    assert_eq!(rig.read("report.log"), mark);
+}
+
+#[test]
+fn an_edit_is_shown_by_a_daemon_that_runs_with_another_configuration() {
+    let mut rig = settled();
+    without_secrets(&mut rig);
+    let _daemon = rig.daemon();
+    let mark = rig.mark();
+    let shown = rig.run_by("new.toml", &["plan", "--offline"]).expect(0);
+    assert!(shown.stdout.starts_with("support: this edit adds 0, changes 5, removes 0 of 6 accounts\n"), "{shown:?}");
+    assert_eq!(rig.requests_since(mark), []);
+    let unedited = rig.run(&["plan", "--offline"]).expect(0);
+    assert!(unedited.stdout.contains("nothing that is known differs from the accepted configuration"), "{unedited:?}");
+}
+
+#[test]
+fn a_plan_without_a_network_needs_an_image() {
+    let rig = Rig::unbraked();
+    let shown = rig.run(&["plan", "--offline"]).expect(5);
+    assert!(shown.stdout.contains("directory corp was never read in full"), "{shown:?}");
+    rig.run(&["plan", "--offline", "--out", "plan.json"]).expect(2);
 }

@@ -11,8 +11,12 @@ use zendesk_dirsync::domain::change::Welcome;
 use zendesk_dirsync::domain::id::{AppName, Digest, DirectoryName, Email, EntryId, PersonId};
 use zendesk_dirsync::domain::mapping::{ExternalIdRule, Field, FieldMode, Mapping};
 use zendesk_dirsync::domain::rules::{Adoption, AppRules, Switch, Switches};
+use zendesk_dirsync::engine::command::{Command, Reply};
 use zendesk_dirsync::engine::ports::{HoldState, Progress};
-use zendesk_dirsync::engine::{Abort, App, Configuration, CycleOrder, CycleReport, Engine, Former, Stop};
+use zendesk_dirsync::engine::view::PlanView;
+use zendesk_dirsync::engine::{
+    Abort, App, Configuration, CycleOrder, CycleReport, Engine, Former, Outline, Reader, Stop,
+};
 
 use crate::support::memory::{
     Burnt, Desk, Fuse, InMemory, MemoryClock, MemoryDirectory, MemoryLedger, MemoryReport, MemoryZendesk, Silent, User,
@@ -20,6 +24,13 @@ use crate::support::memory::{
 
 /// What a configuration said: the rules by app, and how directories were read.
 type Written = (BTreeMap<AppName, AppRules>, BTreeMap<DirectoryName, Digest>);
+
+/// From what a plan is made.
+#[derive(Debug, Clone, Copy)]
+pub enum From {
+    Outside,
+    Store,
+}
 
 /// How a cycle went.
 #[derive(Debug)]
@@ -133,7 +144,12 @@ impl Rig {
             Some((app, former))
         };
         let former = self.ledger.snapshot().configurations.into_iter().filter_map(read).collect();
-        Configuration { text, scopes: self.scopes.clone(), former }
+        let (texts, limits) = (written.clone(), self.limits);
+        let reader = Reader::new(move |text: &str, _| {
+            let (rules, scopes) = texts.get(text).ok_or("no such text")?.clone();
+            Ok(Outline { rules: rules.into_values().collect(), scopes, limits })
+        });
+        Configuration { text, scopes: self.scopes.clone(), former, reader }
     }
 
     /// Runs a cycle in a fresh engine, a quarter of an hour after the last one.
@@ -167,6 +183,21 @@ impl Rig {
         let cycle = CycleId::at(self.clock.now());
         let mut engine = self.engine();
         self.runtime.block_on(engine.prepare(cycle, None, &BTreeMap::new(), progress)).unwrap();
+    }
+
+    /// The next plan, as people see it; asked of the outside, or of what the store recalls.
+    pub fn shown(&self, from: From) -> PlanView {
+        self.clock.advance(TimeDelta::minutes(1));
+        let mut engine = self.engine();
+        let text = engine.configuration.text.clone();
+        let command = match from {
+            From::Outside => Command::Plan { app: None, user: None },
+            From::Store => Command::Offline { text, app: None, user: None },
+        };
+        match self.runtime.block_on(engine.carry_out(command, "test", Stop::never(), &mut Silent)) {
+            Reply::Plan { plan, .. } => *plan,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Runs a cycle that must end.

@@ -15,7 +15,7 @@ use crate::sim::rig::Ran;
 use crate::support::memory::{By, ReadTrouble, Write};
 
 /// A mapping of fields to templates, beside the two that must be there.
-fn mapped(more: &[(Field, &str)], modes: &[(Field, FieldMode)], id: ExternalIdRule) -> Mapping {
+pub(super) fn mapped(more: &[(Field, &str)], modes: &[(Field, FieldMode)], id: ExternalIdRule) -> Mapping {
     let mut sources = BTreeMap::from([
         (Field::Name, "{{ displayName }}"),
         (Field::Email, "{{ mail }}"),
@@ -49,10 +49,10 @@ fn accepted(rig: &Rig) -> Option<String> {
     rig.ledger.snapshot().configurations.get(&AppName::new("support").unwrap()).cloned()
 }
 
-type Key = (&'static str, fn(&mut AppRules));
+pub(super) type Key = (&'static str, fn(&mut AppRules));
 
 /// Every key that decides who gets what, changed so that it matters to somebody who is there.
-const KEYS: [Key; 13] = [
+pub(super) const KEYS: [Key; 13] = [
     ("mapping.name", |rules| {
         rules.mapping = mapped(&[(Field::Name, "{{ displayName }}, Agent")], &[], ExternalIdRule::Own);
     }),
@@ -307,6 +307,25 @@ fn a_directory_that_is_read_in_another_way_holds_whatever_it_shows_differently()
 }
 
 #[test]
+fn whoever_another_base_hides_does_not_hold_a_leaver_of_another_directory() {
+    let mut rig = settled();
+    let people: Vec<Person> =
+        (40..50).map(|n| Person::numbered(n, &format!("P{n}"), &format!("p{n}@example.org"))).collect();
+    let ids: Vec<EntryId> = people.iter().map(|person| person.id).collect();
+    rig.directories.push(MemoryDirectory::new("acquired", people, [Group::numbered(40, "acquired", &ids)]));
+    rig.apps[0].0.assignments.push(gives("acquired", "acquired", Some(Role::Agent), &["Support"]));
+    let acquired = DirectoryName::new("acquired").unwrap();
+    rig.scopes.insert(acquired.clone(), Digest([1; 32]));
+    rig.settle();
+    rig.scopes.insert(acquired, Digest([2; 32]));
+    rig.directories[1].trouble_is(ReadTrouble { hidden: ids[..9].iter().copied().collect(), ..ReadTrouble::default() });
+    leave(&rig, id(3), "support");
+    rig.cycle();
+    assert_eq!(rig.user("carol@example.org").unwrap().suspended, Some(By::Us));
+    assert!((40..50).all(|n| rig.user(&format!("p{n}@example.org")).unwrap().suspended.is_none()));
+}
+
+#[test]
 fn a_text_that_this_release_cannot_read_holds_whatever_is_to_be_done() {
     let rig = settled();
     let mut state = rig.ledger.snapshot();
@@ -317,8 +336,10 @@ fn a_text_that_this_release_cannot_read_holds_whatever_is_to_be_done() {
     rig.cycle();
     assert_eq!(rig.desk().writes().len(), before);
     assert_eq!(reason(&rig), "this edit adds 0, changes 0, removes 1 of 5 accounts");
+    assert!(rig.engine().status().unwrap().signs[0].contains("can't be read by this release"));
     rig.settle();
     assert_eq!(rig.user("carol@example.org").unwrap().suspended, Some(By::Us));
+    assert!(rig.engine().status().unwrap().signs.is_empty());
     leave(&rig, id(2), "support");
     rig.cycle();
     assert_eq!(rig.user("bob@example.org").unwrap().suspended, Some(By::Us), "what was done was agreed to");

@@ -6,6 +6,7 @@ mod broken;
 mod edits;
 mod kept;
 mod meanwhile;
+mod offline;
 mod removed;
 mod watched;
 mod whole;

@@ -14,6 +14,7 @@ use zendesk_dirsync::engine::ports::{
 };
 
 use super::fuse::Fuse;
+use super::images::Images;
 use super::lock;
 
 /// All that is kept.
@@ -32,6 +33,7 @@ pub struct LedgerState {
     pub keeps: BTreeMap<AppName, BTreeMap<PersonId, Keep>>,
     pub cycles: Vec<CycleSummary>,
     pub configurations: BTreeMap<AppName, String>,
+    pub images: Images,
 }
 
 /// A ledger in memory.

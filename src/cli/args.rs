@@ -46,8 +46,8 @@ const EXIT_CODES: &str = "Exit codes:
      rejected or in conflict        7  the store or the report can't be used
   2  wrong use                     10  `plan --exit-code` found something to do
   3  wrong configuration
-  4  changes wait for a person, an assigned group is missing,
-     or another copy of this service has the lease";
+  4  changes wait for a person, an assigned group is missing, a saved
+     plan moved, or another copy of this service has the lease";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

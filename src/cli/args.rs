@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::args_hand::{KeepsArgs, PauseArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Keeps Zendesk accounts in step with the groups of an LDAP directory or Active Directory.
@@ -77,6 +78,16 @@ pub enum Sub {
     Apply(ApplyArgs),
     /// List, show, approve or reject what waits for a person.
     Holds(HoldsArgs),
+    /// Carry nothing out for a while; reading, planning and holding go on.
+    Pause(PauseArgs),
+    /// End a pause.
+    Resume {
+        /// End the pause of this app alone.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
+    },
+    /// List or lift what keeps people as a person put them.
+    Keeps(KeepsArgs),
     /// Search the report: what was done, to whom, and why.
     Report(Box<ReportArgs>),
     /// Show how the service is: last and next cycle, what waits, the age of the last complete read.

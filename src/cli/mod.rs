@@ -1,10 +1,12 @@
 //! The command line: the only place where the parts are joined.
 
 mod args;
+mod args_hand;
 mod ask;
 mod check;
 mod env;
 mod exit;
+mod hand;
 mod join;
 mod report;
 mod run;
@@ -65,7 +67,17 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
                 .map_err(|why| Failure::new(Exit::Failed, format!("{}: {why}", dir.display()), hint))?;
             return Ok(Exit::Done);
         }
-        Some(Sub::Check | Sub::Plan(_) | Sub::Apply(_) | Sub::Holds(_) | Sub::Report(_) | Sub::Status { .. })
+        Some(
+            Sub::Check
+            | Sub::Plan(_)
+            | Sub::Apply(_)
+            | Sub::Holds(_)
+            | Sub::Pause(_)
+            | Sub::Resume { .. }
+            | Sub::Keeps(_)
+            | Sub::Report(_)
+            | Sub::Status { .. },
+        )
         | None => {}
     }
     if cli.command.is_some() && (cli.once || cli.dry_run || cli.user.is_some()) {
@@ -102,6 +114,9 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         Some(Sub::Holds(args)) => {
             ask::holds(&joined, args.command.unwrap_or(HoldsSub::List { format: Format::Text })).await
         }
+        Some(Sub::Pause(args)) => hand::pause(&joined, args).await,
+        Some(Sub::Resume { app }) => hand::resume(&joined, app).await,
+        Some(Sub::Keeps(args)) => hand::keeps(&joined, args).await,
         Some(Sub::Report(args)) => report::report(&joined, *args).await,
         Some(Sub::Status { format }) => ask::status(&joined, format).await,
         Some(Sub::Completions { .. } | Sub::Man { .. }) => Ok(Exit::Done),

@@ -149,6 +149,9 @@ pub fn status(status: &StatusView) -> String {
             _ => "no complete read yet".into(),
         },
     );
+    for pause in &status.paused {
+        line("paused", pause.text());
+    }
     for (app, accounts) in &status.accounts {
         line("accounts", format!("{app}: {accounts} managed and active"));
     }

@@ -6,6 +6,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::engine::ports::{Event, Progress};
 use crate::engine::progress::ProgressView;
+use crate::engine::view::changes_text;
 use crate::report::escape::visible;
 
 /// Changes up to which no bar is shown.
@@ -77,6 +78,11 @@ impl Ui {
                 } else {
                     self.say(&format!("{app}: {changes} changes wait: {reason} (zendesk-dirsync holds show {id})"));
                 }
+            }
+            ProgressView::Paused { app, by, changes } => {
+                self.clear();
+                let what = changes_text(*changes);
+                self.say(&format!("{app}: paused by {}; not carried out: {what}", visible(by)));
             }
             ProgressView::Fault(fault) => {
                 self.clear();

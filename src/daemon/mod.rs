@@ -23,7 +23,7 @@ use crate::engine::command::{Command, Reply};
 use crate::engine::view::StatusView;
 use crate::engine::{App, Engine, Ports, Stop};
 
-use worker::{Job, Worker};
+use worker::{Job, Stops, Worker};
 
 /// Events under way to the loop.
 const EVENTS_UNDER_WAY: usize = 64;
@@ -75,6 +75,8 @@ struct Shared {
     /// What is being done; none while idle.
     phase: Option<String>,
     last_sign: Option<Instant>,
+    /// Commands that wait for which a cycle ends early.
+    urgent: usize,
 }
 
 /// Never held over an await; a poisoned lock still holds a status worth showing.
@@ -139,8 +141,11 @@ where
         let shared = Arc::new(Mutex::new(Shared::default()));
         let status = engine.status().unwrap_or_default();
         lock(&shared).status = status;
-        let (jobs, worker) = Worker::spawn(engine, sender.clone(), Arc::clone(&shared), Stop::when(stopped));
-        let mut state = State { jobs, events: sender, shared, cron, schedule, jitter, reload, now, chance, queued: 0 };
+        let halt = Arc::new(watch::Sender::new(false));
+        let stops = Stops { daemon: Stop::when(stopped), halt: Arc::clone(&halt) };
+        let (jobs, worker) = Worker::spawn(engine, sender.clone(), Arc::clone(&shared), stops);
+        let mut state =
+            State { jobs, events: sender, shared, cron, schedule, jitter, reload, now, chance, queued: 0, halt };
         service::ready(&state.next_text());
         tracing::info!(schedule = %state.schedule, "daemon began");
         while let Some(event) = events.recv().await {
@@ -179,6 +184,8 @@ struct State<P: Ports> {
     chance: Box<dyn FnMut(u64) -> u64 + Send>,
     /// Jobs given and not yet ended.
     queued: usize,
+    /// Asks the cycle that is running to end, because something can't wait for it.
+    halt: Arc<watch::Sender<bool>>,
 }
 
 impl<P: Ports> State<P> {
@@ -204,9 +211,19 @@ impl<P: Ports> State<P> {
     }
 
     fn give(&mut self, job: Job<P>) {
+        // Noted before it is given: the worker takes the note away when it begins with it.
+        let urgent = job.is_urgent();
+        if urgent {
+            worker::urgent(&self.shared, &self.halt, |count| count + 1);
+        }
         match self.jobs.try_send(job) {
             Ok(()) => self.queued += 1,
-            Err(mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) => job.refuse(),
+            Err(mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) => {
+                if urgent {
+                    worker::urgent(&self.shared, &self.halt, |count| count.saturating_sub(1));
+                }
+                job.refuse();
+            }
         }
     }
 
@@ -262,7 +279,8 @@ impl<P: Ports> State<P> {
         let last = status.last.as_ref().map_or("no cycle yet".to_owned(), |last| last.text.clone());
         let next = self.next().map_or("never".to_owned(), |next| next.format("%H:%M:%S UTC").to_string());
         let held = if status.held > 0 { format!("; {} changes wait for a person", status.held) } else { String::new() };
-        format!("{last}{held}; next at {next}")
+        let paused: String = status.paused.iter().map(|pause| format!("paused: {}; ", pause.text())).collect();
+        format!("{paused}{last}{held}; next at {next}")
     }
 
     fn idle(&mut self) {

@@ -13,6 +13,7 @@ pub mod id;
 pub mod keep;
 pub mod mapping;
 pub mod outcome;
+pub mod pause;
 pub mod plan;
 pub mod rules;
 pub mod schedule;

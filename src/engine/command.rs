@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::CycleId;
+use crate::domain::id::{AccountId, CycleId};
 
+use super::byhand::{HandOrder, HandView, Word};
 use super::holds::HoldFault;
-use super::ports::{Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
+use super::kept::KeepView;
+use super::pause::{PauseView, views};
+use super::ports::{Clock, Completeness, CycleSummary, HandLedger as _, HoldState, Ledger, LedgerFault, Progress};
 use super::saved::SavedOrder;
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
 use super::{Abort, CycleOrder, CycleReport, Ending, Engine, Ports, Stop};
@@ -46,6 +49,51 @@ pub enum Command {
         /// The hold's id, or its beginning.
         id: String,
     },
+    /// Carry nothing out for a while, in an app or in all.
+    Pause {
+        /// One app only.
+        app: Option<String>,
+        /// Why.
+        reason: Option<String>,
+        /// When it ends by itself.
+        until: Option<chrono::DateTime<chrono::Utc>>,
+    },
+    /// End a pause.
+    Resume {
+        /// That of one app.
+        app: Option<String>,
+    },
+    /// Deprovision, release or unlink one person.
+    ByHand {
+        /// Which of these.
+        order: HandOrder,
+        /// By mail, name, immutable id or Zendesk id.
+        user: String,
+        /// In one app only.
+        app: Option<String>,
+        /// Whether it is only shown.
+        word: Word,
+    },
+    /// Tie a person to the account that somebody names.
+    Link {
+        /// By mail, name or immutable id.
+        user: String,
+        /// The account.
+        account: u64,
+        /// In this app.
+        app: Option<String>,
+        /// Whether it is only shown.
+        word: Word,
+    },
+    /// List whoever is left as a person put them.
+    Keeps,
+    /// Have somebody managed again who was left as a person put them.
+    Lift {
+        /// By mail, name, immutable id or Zendesk id.
+        user: String,
+        /// In one app only.
+        app: Option<String>,
+    },
 }
 
 /// The answer.
@@ -84,6 +132,19 @@ pub enum Reply {
         /// How many changes it was about.
         changes: usize,
     },
+    /// The pauses that stand.
+    Pauses(Vec<PauseView>),
+    /// An order by hand, shown or carried out.
+    Hand {
+        /// The exit code.
+        code: u8,
+        /// Whom and what it is about.
+        view: Box<HandView>,
+    },
+    /// Whoever is left as a person put them.
+    Keeps(Vec<KeepView>),
+    /// Keeps that were lifted.
+    Lifted(Vec<KeepView>),
     /// It can't be done.
     Refused {
         /// The exit code.
@@ -111,8 +172,36 @@ impl Reply {
             Self::Cycle { code, .. }
             | Self::Plan { code, .. }
             | Self::Moved { code, .. }
+            | Self::Hand { code, .. }
             | Self::Refused { code, .. } => *code,
-            Self::Status(_) | Self::Holds(_) | Self::Decided { .. } => 0,
+            Self::Status(_)
+            | Self::Holds(_)
+            | Self::Decided { .. }
+            | Self::Pauses(_)
+            | Self::Keeps(_)
+            | Self::Lifted(_) => 0,
+        }
+    }
+}
+
+impl Command {
+    /// Whether a cycle that is running ends after the change in hand, so that this is carried out at once.
+    pub const fn is_urgent(&self) -> bool {
+        match self {
+            Self::Pause { .. } => true,
+            Self::ByHand { order: HandOrder::Deprovision, word, .. } => !matches!(word, Word::Show),
+            Self::Cycle { .. }
+            | Self::Plan { .. }
+            | Self::Apply(_)
+            | Self::Status
+            | Self::Holds
+            | Self::Approve { .. }
+            | Self::Reject { .. }
+            | Self::Resume { .. }
+            | Self::ByHand { .. }
+            | Self::Link { .. }
+            | Self::Keeps
+            | Self::Lift { .. } => false,
         }
     }
 }
@@ -153,6 +242,16 @@ impl<P: Ports> Engine<P> {
             Command::Reject { id } => {
                 self.reject(&id, actor).map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes))))
             }
+            Command::Pause { app, reason, until } => self.pause(app.as_deref(), reason, until, actor),
+            Command::Resume { app } => self.resume(app.as_deref(), actor),
+            Command::ByHand { order, user, app, word } => {
+                self.by_hand(order, &user, app.as_deref(), &word, actor, stop, progress).await
+            }
+            Command::Link { user, account, app, word } => {
+                self.link(&user, AccountId(account), app.as_deref(), &word, actor, stop, progress).await
+            }
+            Command::Keeps => self.list_keeps(),
+            Command::Lift { user, app } => self.lift(&user, app.as_deref(), actor),
         };
         carried.unwrap_or_else(Reply::from)
     }
@@ -175,10 +274,8 @@ impl<P: Ports> Engine<P> {
         user: Option<&str>,
         progress: &mut dyn Progress,
     ) -> Result<Reply, Abort> {
-        if let Some(app) = app.filter(|app| !self.apps.iter().any(|one| one.rules.app.as_str() == *app)) {
-            let names: Vec<&str> = self.apps.iter().map(|one| one.rules.app.as_str()).collect();
-            let message = format!("no app is named {app:?}; the configuration has {}", names.join(", "));
-            return Ok(Reply::refused(2, "no_such_app", message, "use one of these names"));
+        if let Err(refusal) = self.app_named(app) {
+            return Ok(refusal);
         }
         let cycle = CycleId::at(self.clock.now());
         let prepared = self.prepare(cycle, user, &std::collections::BTreeMap::new(), progress).await?;
@@ -228,6 +325,7 @@ impl<P: Ports> Engine<P> {
                 .map(|since| since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
             accounts,
             reload: None,
+            paused: views(&self.ledger.pauses()?),
         })
     }
 }

@@ -7,6 +7,7 @@ use crate::domain::brake::{Experience, Hold, HoldReason};
 use crate::domain::change::Confirm;
 use crate::domain::id::{Digest, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
+use crate::domain::pause::Pause;
 use crate::domain::plan::{Conflict, ConflictReason, Plan, Rejected};
 
 use super::apply::Run;
@@ -30,6 +31,8 @@ pub(super) struct Reads<'a> {
     pub(super) complete: &'a BTreeSet<DirectoryName>,
     /// Not in full, of those that the app has assignments in.
     pub(super) unread: &'a BTreeSet<DirectoryName>,
+    /// The pause in which nothing was carried out, if there is one.
+    pub(super) pause: Option<&'a Pause>,
 }
 
 /// Whether the brake holds something.
@@ -84,7 +87,7 @@ impl<P: Ports> Engine<P> {
         let missing = |hold: &Hold| hold.changes.is_empty();
         let first = held.iter().any(|hold| waits_for_first(&hold.reason) || missing(hold)) || !reads.unread.is_empty();
         let standing = self.ledger.app_standing(&plan.app)?;
-        let carried_something = !begun.is_empty() || standing.population > 0;
+        let carried_something = reads.pause.is_none() && (!begun.is_empty() || standing.population > 0);
         if standing.experience != Experience::Settled && !first && carried_something {
             self.ledger.accept(&plan.app)?;
         }

@@ -190,6 +190,7 @@ impl<P: Ports> Engine<P> {
         {
             return Ok(self.refused(&run, now));
         }
+        let pauses = self.renew_pauses(&run)?;
         self.pin(&prepared.wholes)?;
         run.reached = prepared.wholes.iter().map(|(name, whole)| (name.clone(), whole.reached())).collect();
         let complete: BTreeSet<DirectoryName> =
@@ -209,7 +210,16 @@ impl<P: Ports> Engine<P> {
                     continue;
                 }
             };
-            let carried = self.apply(at, reviewed.approved, &mut run).await?;
+            let pause = pauses.of(&part.app);
+            let (approved, paused) = match pause {
+                Some(pause) => {
+                    let waits = reviewed.approved.changes().len();
+                    run.progress.note(&Event::Paused(&part.app, pause, waits));
+                    (reviewed.approved.part(|_| false), waits)
+                }
+                None => (reviewed.approved, 0),
+            };
+            let carried = self.apply(at, approved, &mut run).await?;
             let of_app = |name: &&DirectoryName| {
                 self.apps[at].rules.assignments.iter().any(|assignment| assignment.directory == **name)
             };
@@ -220,7 +230,7 @@ impl<P: Ports> Engine<P> {
                     &plan,
                     &reviewed.held,
                     &carried.begun,
-                    &Reads { complete: &complete, unread: &unread },
+                    &Reads { complete: &complete, unread: &unread, pause },
                     &mut run,
                 )?
             } else {
@@ -228,11 +238,13 @@ impl<P: Ports> Engine<P> {
                     let holds = spend(self.ledger.holds()?, &part.app, &carried.begun);
                     self.ledger.keep_holds(&part.app, &holds)?;
                 }
-                let held = plan.changes.len().saturating_sub(carried.begun.len() + carried.left);
+                let held = plan.changes.len().saturating_sub(carried.begun.len() + carried.left + paused);
                 let brakes = if held > 0 { Brakes::On } else { Brakes::Off };
                 Concluded { held, brakes, troubles_new: plan.conflicts.len() + plan.rejected.len() }
             };
+            let concluded = Concluded { held: concluded.held + paused, ..concluded };
             endings.extend(endings_of(&carried, &concluded));
+            endings.extend((paused > 0).then_some(Ending::Held));
             if let Some(problem) = carried.fault.clone() {
                 self.tell_fault(&mut run, Some(&part.app), None, problem)?;
             }
@@ -244,7 +256,10 @@ impl<P: Ports> Engine<P> {
             self.tell_fault(&mut run, None, Some(name), fault.problem())?;
         }
         let ending = endings.first().copied().unwrap_or(Ending::Done);
-        let summary = self.summary(&cycle, began, ending, counts, prepared.faults.is_empty());
+        let mut summary = self.summary(&cycle, began, ending, counts, prepared.faults.is_empty());
+        for view in super::pause::views(&pauses) {
+            summary.text = format!("{} is paused; {}", view.what(), summary.text);
+        }
         self.tell_cycle(&mut run, &summary, ending)?;
         self.ledger.end_cycle(&summary)?;
         tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, "cycle ended");
@@ -264,7 +279,7 @@ impl<P: Ports> Engine<P> {
     }
 
     /// The store belongs to these Zendesk accounts and no others.
-    fn bind(&mut self) -> Result<(), Abort> {
+    pub(super) fn bind(&mut self) -> Result<(), Abort> {
         for app in &self.apps {
             self.ledger.bind(&format!("app:{}", app.rules.app), &app.identity)?;
         }

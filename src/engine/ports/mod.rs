@@ -3,6 +3,7 @@
 //! Adapters implement these and know nothing of one another. Faults answer what to do, not what went wrong inside.
 
 mod directory;
+mod hand;
 mod helpdesk;
 mod keeps;
 mod ledger;
@@ -10,6 +11,7 @@ mod report;
 mod revision;
 
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
+pub use hand::{HandLedger, Label};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
 pub use keeps::KeepLedger;
 pub use ledger::{

@@ -11,11 +11,12 @@ use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::outcome::Notice;
+use zendesk_dirsync::domain::pause::{Pause, Pauses};
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, CycleSummary, HoldRecord, Intent, KeepLedger, Ledger, LedgerFault, Report, ReportFault, Revision,
-    Revisions, Settlement, Told, Trouble,
+    AppStanding, CycleSummary, HandLedger, HoldRecord, Intent, KeepLedger, Label, Ledger, LedgerFault, Report,
+    ReportFault, Revision, Revisions, Settlement, Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -88,6 +89,21 @@ impl KeepLedger for Watched<SledLedger> {
     }
     fn keep(&mut self, app: &AppName, person: &PersonId, keep: Option<&Keep>) -> Result<(), LedgerFault> {
         self.during("keep", |inner| inner.keep(app, person, keep))
+    }
+}
+
+impl HandLedger for Watched<SledLedger> {
+    fn pauses(&self) -> Result<Pauses, LedgerFault> {
+        self.inner.pauses()
+    }
+    fn pause(&mut self, app: Option<&AppName>, pause: Option<&Pause>) -> Result<(), LedgerFault> {
+        self.during("pause", |inner| inner.pause(app, pause))
+    }
+    fn label(&self, app: &AppName, person: &PersonId) -> Result<Option<Label>, LedgerFault> {
+        self.inner.label(app, person)
+    }
+    fn set_label(&mut self, app: &AppName, person: &PersonId, label: Option<&Label>) -> Result<(), LedgerFault> {
+        self.during("set_label", |inner| inner.set_label(app, person, label))
     }
 }
 

@@ -10,6 +10,7 @@ use zendesk_dirsync::domain::change::Welcome;
 use zendesk_dirsync::domain::id::{AppName, DirectoryName, Email, EntryId, PersonId};
 use zendesk_dirsync::domain::mapping::{ExternalIdRule, Field, FieldMode, Mapping};
 use zendesk_dirsync::domain::rules::{Adoption, AppRules, Switch, Switches};
+use zendesk_dirsync::engine::command::{Command, Reply};
 use zendesk_dirsync::engine::ports::HoldState;
 use zendesk_dirsync::engine::{Abort, App, CycleOrder, CycleReport, Engine, Stop};
 
@@ -119,6 +120,13 @@ impl Rig {
             Err(why) if why.is::<Burnt>() => Ran::Died,
             Err(why) => resume_unwind(why),
         }
+    }
+
+    /// Has a command carried out by a fresh engine, a minute after whatever was last.
+    pub fn order(&self, command: Command) -> Reply {
+        self.clock.advance(TimeDelta::minutes(1));
+        let mut engine = self.engine();
+        self.runtime.block_on(engine.carry_out(command, "alice", Stop::never(), &mut Silent))
     }
 
     /// Plans, and changes nothing.

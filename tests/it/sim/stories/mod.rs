@@ -3,8 +3,9 @@
 //! The fixtures are here; stories in which everything works, and in which something breaks, lie beside.
 
 mod broken;
-mod meanwhile;
 mod kept;
+mod meanwhile;
+mod paused;
 mod whole;
 
 use std::collections::BTreeSet;

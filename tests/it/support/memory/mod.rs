@@ -8,6 +8,7 @@ mod company;
 mod desk;
 mod directory;
 mod fuse;
+mod hand;
 mod helpdesk;
 mod keeps;
 mod ledger;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args_hand::{KeepsArgs, PauseArgs};
+use super::args_hand::{DeprovisionArgs, KeepsArgs, LinkArgs, PauseArgs, PersonArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Keeps Zendesk accounts in step with the groups of an LDAP directory or Active Directory.
@@ -78,6 +78,22 @@ pub enum Sub {
     Apply(ApplyArgs),
     /// List, show, approve or reject what waits for a person.
     Holds(HoldsArgs),
+    /// End one person's access now, though the directory may still want them.
+    ///
+    /// Suspends the account, ends its sessions, takes back what was given and frees the seat. It needs no directory.
+    /// The person stays so until the directory itself shows the entry disabled or expired, or `keeps lift`.
+    Deprovision(DeprovisionArgs),
+    /// Stop managing one person, and leave the account exactly as it is.
+    ///
+    /// They stay unmanaged until `keeps lift` or `link`.
+    Release(PersonArgs),
+    /// Give up the link between one person and the account; the next cycle matches anew.
+    Unlink(PersonArgs),
+    /// Say which Zendesk account is one person's.
+    ///
+    /// Also where the account is an admin's or carries another external_id. Nothing is written at Zendesk by this: the
+    /// next cycle brings the account up to date, under the brake.
+    Link(LinkArgs),
     /// Carry nothing out for a while; reading, planning and holding go on.
     Pause(PauseArgs),
     /// End a pause.
@@ -117,6 +133,10 @@ pub struct PlanArgs {
     /// Only this person, by mail, name or immutable id.
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+    /// Without a network: what this configuration would do with what the last complete reads showed. Needs no secrets;
+    /// what was never read isn't known, and said.
+    #[arg(long, conflicts_with = "out")]
+    pub offline: bool,
     /// Save the plan to this file as well, for `apply`; only with --app or --user, their part alone.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -167,9 +187,9 @@ pub enum HoldsSub {
     Approve {
         /// The hold's id, or its beginning.
         id: String,
-        /// Only this person's part, by mail, name or immutable id.
-        #[arg(long, value_name = "USER")]
-        user: Option<String>,
+        /// Only this person's part, by mail, name or immutable id; may be given several times.
+        #[arg(long = "user", value_name = "USER")]
+        users: Vec<String>,
         /// How many changes were shown; needed when no terminal is there to ask.
         #[arg(long, value_name = "N")]
         count: Option<usize>,
@@ -178,6 +198,9 @@ pub enum HoldsSub {
     Reject {
         /// The hold's id, or its beginning.
         id: String,
+        /// Only this person's part, by mail, name or immutable id; may be given several times. The others wait on.
+        #[arg(long = "user", value_name = "USER")]
+        users: Vec<String>,
     },
 }
 

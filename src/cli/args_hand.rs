@@ -17,6 +17,60 @@ pub struct PauseArgs {
     pub until: Option<String>,
 }
 
+/// `release` and `unlink`.
+#[derive(Debug, Args)]
+pub struct PersonArgs {
+    /// By mail, name, immutable id or Zendesk id.
+    pub user: String,
+    /// Only in this app; needed where the person has accounts in several.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Don't ask; needed when no terminal is there to ask on.
+    #[arg(long)]
+    pub yes: bool,
+    /// How what was done is shown.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// `deprovision`.
+#[derive(Debug, Args)]
+pub struct DeprovisionArgs {
+    /// By mail, name, immutable id or Zendesk id.
+    pub user: String,
+    /// Must be given: it is done at once, and not by a cycle.
+    #[arg(long)]
+    pub now: bool,
+    /// Only in this app; without it, in every app that has them.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Don't ask; needed when no terminal is there to ask on.
+    #[arg(long)]
+    pub yes: bool,
+    /// How what was done is shown.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// `link`.
+#[derive(Debug, Args)]
+pub struct LinkArgs {
+    /// By mail, name or immutable id; somebody whom an assigned group holds.
+    pub user: String,
+    /// The number of the account, as it stands in its address at Zendesk.
+    #[arg(value_name = "ZENDESK_ID")]
+    pub account: u64,
+    /// In this app; needed where there are several.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Don't ask; needed when no terminal is there to ask on.
+    #[arg(long)]
+    pub yes: bool,
+    /// How what was done is shown.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
 /// `keeps`.
 #[derive(Debug, Args)]
 pub struct KeepsArgs {

@@ -6,12 +6,15 @@ mod ask;
 mod check;
 mod env;
 mod exit;
+mod fold;
 mod hand;
 mod join;
+mod orders;
 mod report;
 mod run;
 mod saved;
 mod show;
+mod status;
 mod time;
 mod ui;
 
@@ -27,6 +30,7 @@ use join::Joined;
 
 pub use exit::Exit;
 
+use crate::engine::byhand::HandOrder;
 use crate::telemetry::{self, Output};
 
 /// Runs the command line of this process.
@@ -72,6 +76,10 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
             | Sub::Plan(_)
             | Sub::Apply(_)
             | Sub::Holds(_)
+            | Sub::Deprovision(_)
+            | Sub::Release(_)
+            | Sub::Unlink(_)
+            | Sub::Link(_)
             | Sub::Pause(_)
             | Sub::Resume { .. }
             | Sub::Keeps(_)
@@ -85,13 +93,22 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, "these options don't go with a subcommand", hint));
     }
     start_log(&cli, &environment);
-    let joined = join::load(&cli, environment)?;
+    let joined = join::load(&cli, environment);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|why| Failure::new(Exit::Failed, why, "the system has no threads or sockets left"))?;
-    let exit = runtime.block_on(carry_out(cli, joined));
+    let exit = match joined {
+        Ok(joined) => runtime.block_on(carry_out(cli, joined)),
+        Err(faults) => {
+            if let Some(Sub::Status { format }) = cli.command {
+                runtime.block_on(status::beside(&cli, format, faults))
+            } else {
+                Err(faults)
+            }
+        }
+    };
     // A read that hangs in a directory's thread must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     exit
@@ -100,7 +117,14 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
 async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
     match cli.command {
         None if cli.dry_run => {
-            let args = PlanArgs { app: None, user: cli.user, out: None, format: Format::Text, exit_code: false };
+            let args = PlanArgs {
+                app: None,
+                user: cli.user,
+                offline: false,
+                out: None,
+                format: Format::Text,
+                exit_code: false,
+            };
             ask::plan(&joined, args).await
         }
         None if cli.once => ask::once(&joined, cli.user).await,
@@ -114,6 +138,10 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         Some(Sub::Holds(args)) => {
             ask::holds(&joined, args.command.unwrap_or(HoldsSub::List { format: Format::Text })).await
         }
+        Some(Sub::Deprovision(args)) => orders::deprovision(&joined, args).await,
+        Some(Sub::Release(args)) => orders::person(&joined, HandOrder::Release, args).await,
+        Some(Sub::Unlink(args)) => orders::person(&joined, HandOrder::Unlink, args).await,
+        Some(Sub::Link(args)) => orders::link(&joined, args).await,
         Some(Sub::Pause(args)) => hand::pause(&joined, args).await,
         Some(Sub::Resume { app }) => hand::resume(&joined, app).await,
         Some(Sub::Keeps(args)) => hand::keeps(&joined, args).await,

@@ -17,11 +17,10 @@ use tokio::time::Instant;
 
 use crate::control::Line;
 use crate::control::server::{Ask, serve};
-use crate::domain::brake::Limits;
 use crate::domain::schedule::Schedule;
 use crate::engine::command::{Command, Reply};
-use crate::engine::view::StatusView;
-use crate::engine::{App, Engine, Ports, Stop};
+use crate::engine::view::{StatusView, wait_text};
+use crate::engine::{Engine, Ports, Renewal, Stop};
 
 use worker::{Job, Stops, Worker};
 
@@ -56,12 +55,8 @@ enum Event {
 
 /// What a new configuration brings.
 pub struct Renewed<P: Ports> {
-    /// Where changes come from.
-    pub directories: Vec<P::Directory>,
-    /// Where they go.
-    pub apps: Vec<App<P::Helpdesk>>,
-    /// The brake's limits.
-    pub limits: Limits,
+    /// What the engine is built of.
+    pub parts: Renewal<P>,
     /// When cycles run.
     pub schedule: Schedule,
     /// How much later than its tick a cycle may begin.
@@ -108,6 +103,9 @@ pub enum DaemonFault {
     /// A signal handler couldn't be installed.
     #[error("signals can't be heard: {0}")]
     Signals(#[source] std::io::Error),
+    /// The worker ended, and the engine with it: nothing would be done any more.
+    #[error("the worker ended by a fault of the program: the service must be started anew")]
+    Worker,
     /// The schedule couldn't be set.
     #[error("the schedule can't be set: {0}")]
     Schedule(String),
@@ -143,12 +141,29 @@ where
         lock(&shared).status = status;
         let halt = Arc::new(watch::Sender::new(false));
         let stops = Stops { daemon: Stop::when(stopped), halt: Arc::clone(&halt) };
-        let (jobs, worker) = Worker::spawn(engine, sender.clone(), Arc::clone(&shared), stops);
-        let mut state =
-            State { jobs, events: sender, shared, cron, schedule, jitter, reload, now, chance, queued: 0, halt };
+        let (jobs, mut worker) = Worker::spawn(engine, sender.clone(), Arc::clone(&shared), stops);
+        let mut state = State {
+            jobs,
+            events: sender,
+            shared,
+            cron,
+            schedule,
+            jitter,
+            reload,
+            now,
+            chance,
+            queued: 0,
+            halt,
+            renewed: None,
+        };
         service::ready(&state.next_text());
         tracing::info!(schedule = %state.schedule, "daemon began");
-        while let Some(event) = events.recv().await {
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                _ = &mut worker => return Err(DaemonFault::Worker),
+            };
+            let Some(event) = event else { break };
             match event {
                 Event::Stop => break,
                 Event::Tick => state.tick().await,
@@ -186,6 +201,8 @@ struct State<P: Ports> {
     queued: usize,
     /// Asks the cycle that is running to end, because something can't wait for it.
     halt: Arc<watch::Sender<bool>>,
+    /// A new configuration that found no place among the jobs; only the newest counts.
+    renewed: Option<Box<Renewed<P>>>,
 }
 
 impl<P: Ports> State<P> {
@@ -227,6 +244,16 @@ impl<P: Ports> State<P> {
         }
     }
 
+    /// Gives a new configuration to the worker as soon as there is a place: unlike a tick it isn't made up for later.
+    fn renew(&mut self) {
+        let Some(renewed) = self.renewed.take() else { return };
+        match self.jobs.try_send(Job::Renew(renewed)) {
+            Ok(()) => self.queued += 1,
+            Err(mpsc::error::TrySendError::Full(Job::Renew(renewed))) => self.renewed = Some(renewed),
+            Err(mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) => job.refuse(),
+        }
+    }
+
     async fn reload(&mut self) {
         service::reloading();
         match (self.reload)() {
@@ -235,7 +262,8 @@ impl<P: Ports> State<P> {
                 self.jitter = renewed.jitter;
                 self.cron.renew(&self.schedule).await;
                 lock(&self.shared).status.reload = None;
-                self.give(Job::Renew(Box::new(renewed)));
+                self.renewed = Some(Box::new(renewed));
+                self.renew();
                 tracing::info!("configuration reloaded");
             }
             Err(why) => {
@@ -278,13 +306,14 @@ impl<P: Ports> State<P> {
         let status = &lock(&self.shared).status;
         let last = status.last.as_ref().map_or("no cycle yet".to_owned(), |last| last.text.clone());
         let next = self.next().map_or("never".to_owned(), |next| next.format("%H:%M:%S UTC").to_string());
-        let held = if status.held > 0 { format!("; {} changes wait for a person", status.held) } else { String::new() };
+        let held = if status.held > 0 { format!("; {} for a person", wait_text(status.held)) } else { String::new() };
         let paused: String = status.paused.iter().map(|pause| format!("paused: {}; ", pause.text())).collect();
         format!("{paused}{last}{held}; next at {next}")
     }
 
     fn idle(&mut self) {
         self.queued = self.queued.saturating_sub(1);
+        self.renew();
         service::status(&self.next_text());
     }
 

@@ -8,9 +8,11 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::control::Line;
+use crate::domain::id::CycleId;
 use crate::engine::command::{Command, Reply};
-use crate::engine::ports::{Event, Progress};
+use crate::engine::ports::{Clock as _, Event, Progress};
 use crate::engine::progress::ProgressView;
+use crate::engine::view::{CycleView, changes_text};
 use crate::engine::{Engine, Ports, Stop};
 
 use super::{Renewed, Shared, lock};
@@ -102,9 +104,7 @@ where
     async fn work(&mut self, job: Job<P>) {
         let (command, actor, answers) = match job {
             Job::Renew(renewed) => {
-                self.engine.directories = renewed.directories;
-                self.engine.apps = renewed.apps;
-                self.engine.limits = renewed.limits;
+                self.engine.renew(renewed.parts);
                 return;
             }
             Job::Command { command, actor, answers } => (command, actor, answers),
@@ -118,6 +118,7 @@ where
             return;
         }
         self.begin(&command);
+        let is_cycle = matches!(command, Command::Cycle { .. } | Command::Apply(_));
         let mut relay = Relay { answers: answers.clone(), shared: Arc::clone(&self.shared) };
         let stop = self.stops.daemon.clone();
         let stop = if is_urgent { stop } else { stop.or_when(self.stops.halt.subscribe()) };
@@ -130,6 +131,11 @@ where
             tracing::error!(error_type = fault.kind, "command refused: {}; {}", fault.message, fault.hint);
         }
         self.end();
+        if let Reply::Refused { code, fault } = &reply
+            && is_cycle
+        {
+            self.broke_off(*code, &fault.message);
+        }
         if let Some(answers) = answers {
             let _ = answers.send(Line::Reply(Box::new(reply))).await;
         }
@@ -138,7 +144,7 @@ where
     fn begin(&self, command: &Command) {
         let phase = match command {
             Command::Cycle { .. } => "running a cycle",
-            Command::Plan { .. } => "planning",
+            Command::Plan { .. } | Command::Offline { .. } => "planning",
             Command::Apply(_) => "applying a saved plan",
             Command::ByHand { .. } | Command::Link { .. } => "carrying out an order by hand",
             Command::Status
@@ -153,6 +159,20 @@ where
         let mut shared = lock(&self.shared);
         shared.phase = Some(phase.to_owned());
         shared.last_sign = Some(Instant::now());
+    }
+
+    /// A cycle that the store or the report ended can leave its trace only here, if the store took none.
+    fn broke_off(&self, code: u8, message: &str) {
+        let now = self.engine.clock.now();
+        let mut shared = lock(&self.shared);
+        if shared.status.last.as_ref().is_none_or(|last| last.code != code || last.text != message) {
+            shared.status.last = Some(CycleView {
+                cycle: CycleId::at(now).to_string(),
+                ended: now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+                code,
+                text: message.to_owned(),
+            });
+        }
     }
 
     fn end(&self) {
@@ -182,8 +202,11 @@ impl Progress for Relay {
             ProgressView::Reading { directory, people } => {
                 shared.phase = Some(format!("reading {directory}: {people} people so far"));
             }
+            ProgressView::Asking { app, people, of } => {
+                shared.phase = Some(format!("asking Zendesk about people of {app}: {people} of {of}"));
+            }
             ProgressView::Applying { app, changes } => {
-                shared.phase = Some(format!("carrying out {changes} changes in {app}"));
+                shared.phase = Some(format!("carrying out {} in {app}", changes_text(*changes)));
             }
             ProgressView::Read { .. }
             | ProgressView::Applied { .. }

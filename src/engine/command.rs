@@ -8,7 +8,9 @@ use super::byhand::{HandOrder, HandView, Word};
 use super::holds::HoldFault;
 use super::kept::KeepView;
 use super::pause::{PauseView, views};
-use super::ports::{Clock, Completeness, CycleSummary, HandLedger as _, HoldState, Ledger, LedgerFault, Progress};
+use super::ports::{
+    AcceptedLedger as _, Clock, Completeness, CycleSummary, HandLedger as _, HoldState, Ledger, LedgerFault, Progress,
+};
 use super::saved::SavedOrder;
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
 use super::{Abort, CycleOrder, CycleReport, Ending, Engine, Ports, Stop};
@@ -31,6 +33,15 @@ pub enum Command {
     },
     /// Carry out exactly a saved plan, or refuse.
     Apply(Box<SavedOrder>),
+    /// Show what the configuration of this text would do, as far as the stored images tell; change nothing.
+    Offline {
+        /// The configuration's text.
+        text: String,
+        /// One app only.
+        app: Option<String>,
+        /// One person only.
+        user: Option<String>,
+    },
     /// Tell how the service is.
     Status,
     /// List what waits.
@@ -39,8 +50,8 @@ pub enum Command {
     Approve {
         /// The hold's id, or its beginning.
         id: String,
-        /// One person's part only.
-        user: Option<String>,
+        /// These people's parts only; all of it when nobody is named.
+        users: Vec<String>,
         /// How many changes the person saw.
         count: Option<usize>,
     },
@@ -48,6 +59,8 @@ pub enum Command {
     Reject {
         /// The hold's id, or its beginning.
         id: String,
+        /// These people's parts only; all of it when nobody is named.
+        users: Vec<String>,
     },
     /// Carry nothing out for a while, in an app or in all.
     Pause {
@@ -192,6 +205,7 @@ impl Command {
             Self::ByHand { order: HandOrder::Deprovision, word, .. } => !matches!(word, Word::Show),
             Self::Cycle { .. }
             | Self::Plan { .. }
+            | Self::Offline { .. }
             | Self::Apply(_)
             | Self::Status
             | Self::Holds
@@ -233,15 +247,18 @@ impl<P: Ports> Engine<P> {
         let carried = match command {
             Command::Cycle { user } => self.run_cycle(actor, user, stop, progress).await,
             Command::Plan { app, user } => self.show_plan(app.as_deref(), user.as_deref(), progress).await,
+            Command::Offline { text, app, user } => {
+                self.show_offline(&text, app.as_deref(), user.as_deref(), progress).await
+            }
             Command::Apply(saved) => self.apply_saved(*saved, actor, stop, progress).await,
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Holds => self.list_holds(),
-            Command::Approve { id, user, count } => self
-                .approve(&id, user.as_deref(), count, actor)
+            Command::Approve { id, users, count } => self
+                .approve(&id, users.iter().map(String::as_str), count, actor)
                 .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
-            Command::Reject { id } => {
-                self.reject(&id, actor).map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes))))
-            }
+            Command::Reject { id, users } => self
+                .reject_people(&id, users.iter().map(String::as_str), actor)
+                .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
             Command::Pause { app, reason, until } => self.pause(app.as_deref(), reason, until, actor),
             Command::Resume { app } => self.resume(app.as_deref(), actor),
             Command::ByHand { order, user, app, word } => {
@@ -293,7 +310,8 @@ impl<P: Ports> Engine<P> {
     }
 
     fn list_holds(&self) -> Result<Reply, Abort> {
-        Ok(Reply::Holds(self.ledger.holds()?.iter().map(HoldView::from).collect()))
+        let now = self.clock.now();
+        Ok(Reply::Holds(self.ledger.holds()?.iter().map(|hold| HoldView::at(hold, now)).collect()))
     }
 
     /// How the service is, as far as the store knows.
@@ -307,6 +325,9 @@ impl<P: Ports> Engine<P> {
         let holds = self.ledger.holds()?;
         let waiting: Vec<_> = holds.iter().filter(|hold| hold.state == HoldState::Waiting).collect();
         let mut accounts = std::collections::BTreeMap::new();
+        for (app, managed) in self.ledger.populations()?.into_iter().filter(|(_, managed)| *managed > 0) {
+            accounts.insert(app.to_string(), managed);
+        }
         for app in &self.apps {
             accounts.insert(app.rules.app.to_string(), self.ledger.app_standing(&app.rules.app)?.population);
         }
@@ -324,6 +345,12 @@ impl<P: Ports> Engine<P> {
                 .min()
                 .map(|since| since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
             accounts,
+            signs: waiting
+                .iter()
+                .filter(|hold| hold.changes.is_empty())
+                .map(|hold| format!("{}: {}", hold.app, hold.reason))
+                .chain(self.configuration.unreadable())
+                .collect(),
             reload: None,
             paused: views(&self.ledger.pauses()?),
         })

@@ -1,6 +1,8 @@
 //! `link`: a person says which account is somebody's. Nothing at Zendesk is written by it; the next cycle brings the
 //! account up to date, under the brake.
 
+use std::collections::BTreeSet;
+
 use crate::domain::account::{Catalog, DesiredAccount, KnownAccount, ObservedAccount};
 use crate::domain::change::{Action, CauseCode, FieldChange, FieldValue};
 use crate::domain::id::{AccountId, Digester};
@@ -10,7 +12,7 @@ use crate::domain::plan::{HandBasis, remarks};
 use super::apply::Run;
 use super::byhand::{HandPersonView, HandView, Word, code_of};
 use super::command::Reply;
-use super::gather::{GatherFault, Want, Wants, question};
+use super::gather::{GatherFault, Want, Wants};
 use super::naming::{Someone, one, several};
 use super::ports::{
     CallFault, Clock, Directory, HandLedger as _, Helpdesk, KeepLedger as _, Ledger, Progress, ReadFault, Report,
@@ -170,22 +172,20 @@ impl<P: Ports> Engine<P> {
 
     /// What an app wants of everybody, from every directory that can be read; and the faults of those that can't.
     async fn read_for(&mut self, at: usize, run: &mut Run<'_>) -> Result<(Wants, Vec<ReadFault>), Abort> {
-        let mut wants: Vec<Wants> = self.apps.iter().map(|_| Wants::default()).collect();
+        let mut planner = self.planner();
+        let sets = planner.sets();
+        let mut wants: Vec<Wants> = sets.iter().map(|_| Wants::default()).collect();
         let mut faults = Vec::new();
-        for number in 0..self.directories.len() {
-            let name = self.directories[number].name().clone();
-            let asked = question(&name, &self.apps, &self.ledger.pins()?, run.now);
-            let needed = self.apps[at].rules.assignments.iter().any(|one| one.directory == name);
-            if !needed || asked.order.groups.is_empty() {
+        let mut unheard = BTreeSet::new();
+        for number in 0..planner.directories.len() {
+            let name = planner.directories[number].name().clone();
+            if !planner.apps[at].rules.assignments.iter().any(|one| one.directory == name) {
                 continue;
             }
-            match self.gather(number, &asked, &mut wants, run.progress).await {
+            match planner.read(number, &sets, &mut wants, &mut unheard, run.progress).await {
                 Ok(_) => {}
                 Err(GatherFault::Ledger(fault)) => return Err(fault.into()),
-                Err(GatherFault::Read(fault)) => {
-                    wants.iter_mut().for_each(|wants| wants.people.retain(|person, _| person.directory != name));
-                    faults.push(fault);
-                }
+                Err(GatherFault::Read(fault)) => faults.push(fault),
             }
         }
         Ok((wants.swap_remove(at), faults))

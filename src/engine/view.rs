@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::brake::Hold;
 use crate::domain::change::{Action, Change, FieldValue};
+use crate::domain::edit::Edit;
 use crate::domain::id::{Digest, Digester};
 use crate::domain::scope::Departure;
 
 use super::cycle::{AppPlan, Prepared};
-use super::ports::{CycleSummary, HoldRecord, HoldState};
+pub use super::hold_view::{HeldChangeView, HoldView};
+use super::ports::CycleSummary;
 use super::saved::SavedView;
 
 /// A plan over all apps, format 1.
@@ -39,14 +41,50 @@ pub struct PlanView {
     pub faults: BTreeMap<String, FaultView>,
     /// How many changes of each action, of how many managed accounts.
     pub counts: BTreeMap<String, CountView>,
+    /// What the configuration does differently from the accepted one, by app.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub edits: BTreeMap<String, EditView>,
+    /// From what it was made, if not from what is outside now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline: Option<OfflineView>,
     /// What a file of it is bound to; only there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved: Option<SavedView>,
 }
 
+/// `1 change waits`, `2 changes wait`.
+pub fn wait_text(n: usize) -> String {
+    format!("{} {}", changes_text(n), if n == 1 { "waits" } else { "wait" })
+}
+
 /// `1 change`, `2 changes`.
 pub fn changes_text(n: usize) -> String {
     if n == 1 { "1 change".to_owned() } else { format!("{n} changes") }
+}
+
+/// What an edited configuration does differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditView {
+    /// Accounts that it makes or gives back.
+    pub adds: usize,
+    /// Accounts that it changes.
+    pub changes: usize,
+    /// Accounts that it takes away.
+    pub removes: usize,
+    /// Of how many managed active accounts.
+    pub of: usize,
+}
+
+/// From what a plan was made without a network.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OfflineView {
+    /// When each directory was last read in full, RFC 3339.
+    pub images: BTreeMap<String, String>,
+    /// What it can't know, and where nothing differs.
+    pub notes: Vec<String>,
+    /// Groups that were never read, by the texts that name them; empty once the plan is made.
+    #[serde(skip)]
+    pub unread: BTreeSet<String>,
 }
 
 /// From what a plan was made.
@@ -189,48 +227,6 @@ pub struct CountView {
     pub of: usize,
 }
 
-/// A hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HoldView {
-    /// The id; the first eight digits are enough for a command.
-    pub id: String,
-    /// The app.
-    pub app: String,
-    /// The reason's code.
-    pub code: String,
-    /// The reason.
-    pub reason: String,
-    /// Since when, RFC 3339.
-    pub since: String,
-    /// `waiting`, `approved` or `rejected`.
-    pub state: String,
-    /// Who approved or rejected it, and how many changes an approval lets go on.
-    pub decided: Option<String>,
-    /// What waits.
-    pub changes: Vec<HeldChangeView>,
-}
-
-/// One change that waits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldChangeView {
-    /// What is done.
-    pub action: String,
-    /// To whom, by mail.
-    pub user: String,
-    /// By name.
-    pub name: String,
-    /// The immutable id.
-    pub directory_id: String,
-    /// The account.
-    pub zendesk_id: Option<u64>,
-    /// The cause's code.
-    pub cause: String,
-    /// The ways through groups and the evidence.
-    pub why: Vec<String>,
-    /// `field: before → after`.
-    pub fields: Vec<String>,
-}
-
 /// How the service is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StatusView {
@@ -248,8 +244,11 @@ pub struct StatusView {
     pub held: usize,
     /// Since when the oldest of them waits, RFC 3339.
     pub held_since: Option<String>,
-    /// Managed active accounts, by app.
+    /// Managed active accounts, by app, whether it is configured or not.
     pub accounts: BTreeMap<String, usize>,
+    /// What a person should know although no change waits for it: groups that are missing, apps that were taken out.
+    #[serde(default)]
+    pub signs: Vec<String>,
     /// What the last reload of the configuration said, if it was refused.
     pub reload: Option<String>,
     /// What is paused.
@@ -288,38 +287,6 @@ pub fn json(value: &FieldValue) -> serde_json::Value {
         FieldValue::Text(text) => text.as_str().into(),
         FieldValue::Flag(flag) => (*flag).into(),
         FieldValue::Set(names) => names.iter().map(String::as_str).collect::<Vec<_>>().into(),
-    }
-}
-
-impl From<&HoldRecord> for HoldView {
-    fn from(record: &HoldRecord) -> Self {
-        let (state, decided) = match &record.state {
-            HoldState::Waiting => ("waiting", None),
-            HoldState::Approved { by, digests, .. } => {
-                ("approved", Some(format!("{by} let {} of {} changes go on", digests.len(), record.changes.len())))
-            }
-            HoldState::Rejected { by, .. } => ("rejected", Some(format!("{by} decided against it"))),
-        };
-        let change = |held: &super::ports::HeldChange| HeldChangeView {
-            action: held.action.to_string(),
-            user: held.user.clone(),
-            name: held.name.clone(),
-            directory_id: held.person.entry.to_string(),
-            zendesk_id: held.account.map(|id| id.0),
-            cause: held.cause.clone(),
-            why: held.why.clone(),
-            fields: held.fields.clone(),
-        };
-        Self {
-            id: record.id.to_string(),
-            app: record.app.to_string(),
-            code: record.code.clone(),
-            reason: record.reason.clone(),
-            since: record.since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-            state: state.to_owned(),
-            decided,
-            changes: record.changes.iter().map(change).collect(),
-        }
     }
 }
 
@@ -375,6 +342,8 @@ impl PlanView {
             notices: Vec::new(),
             faults: BTreeMap::new(),
             counts: BTreeMap::new(),
+            edits: BTreeMap::new(),
+            offline: None,
             saved: None,
         };
         for (name, fault) in &prepared.faults {
@@ -405,6 +374,10 @@ impl PlanView {
                 return;
             }
         };
+        let Edit { adds, changes, removes, of, .. } = part.edit;
+        if !part.edit.is_empty() {
+            self.edits.insert(app.clone(), EditView { adds, changes, removes, of });
+        }
         self.based_on.store = plan.based_on.store;
         self.based_on.apps.insert(app.clone(), plan.based_on.rules.to_string());
         let held = held_views(&review.held);

@@ -5,7 +5,9 @@
 //! found at a start. This module decides nothing about people: a store that can't be trusted is noticed, put aside or
 //! marked, and the brake does the rest because every app is new to it again.
 
+mod accepted;
 mod hand;
+mod images;
 mod keeps;
 mod keys;
 mod ledger;
@@ -16,9 +18,11 @@ mod records;
 mod revision;
 mod sealed;
 mod vault;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use ledger::SledLedger;
 pub use open::{Condition, Opened};
+pub use view::View;

@@ -22,7 +22,7 @@ pub(super) fn decide(
     let (code, class) = match &departure {
         Departure::Unusable(AccountState::Expired { .. }) => (CauseCode::Expired, Class::RemovalShown),
         Departure::Unusable(_) => (CauseCode::Disabled, Class::RemovalShown),
-        Departure::LeftGroups => (CauseCode::OutOfScope, Class::RemovalShown),
+        Departure::LeftGroups | Departure::Untied(_) => (CauseCode::OutOfScope, Class::RemovalShown),
         Departure::Tombstone => (CauseCode::Gone, Class::RemovalShown),
         Departure::Absent => match &known.missed {
             // The first complete read without the person only makes a note of it.
@@ -52,8 +52,16 @@ pub(super) fn decide(
     let removal = if observed.is_none() { Removal::Release } else { context.rules.removal(code) };
     let evidence = Some(departure.to_string());
     let why = Why { cause: Cause { code, groups: known.group_paths.clone(), evidence }, class, guard };
-    let change = change(context, known, observed, removal, why);
-    Decision::Change(Box::new(Change { confirm: Confirm::Departure, ..change }))
+    let confirm = match departure {
+        Departure::Untied(_) => Confirm::Configuration,
+        Departure::Unusable(_)
+        | Departure::LeftGroups
+        | Departure::Tombstone
+        | Departure::Absent
+        | Departure::Unreadable { .. }
+        | Departure::StillHeld { .. } => Confirm::Departure,
+    };
+    Decision::Change(Box::new(Change { confirm, ..change(context, known, observed, removal, why) }))
 }
 
 /// A removal that a person orders, whatever the directory says and the switches and policies say: suspension.

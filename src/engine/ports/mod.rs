@@ -2,17 +2,21 @@
 //!
 //! Adapters implement these and know nothing of one another. Faults answer what to do, not what went wrong inside.
 
+mod accepted;
 mod directory;
 mod hand;
 mod helpdesk;
+mod images;
 mod keeps;
 mod ledger;
 mod report;
 mod revision;
 
+pub use accepted::AcceptedLedger;
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
 pub use hand::{HandLedger, Label};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
+pub use images::ImageLedger;
 pub use keeps::KeepLedger;
 pub use ledger::{
     AppCounts, AppStanding, Completeness, CycleSummary, HeldChange, HoldRecord, HoldState, Intent, Ledger, LedgerFault,

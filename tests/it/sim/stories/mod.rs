@@ -3,9 +3,13 @@
 //! The fixtures are here; stories in which everything works, and in which something breaks, lie beside.
 
 mod broken;
+mod edits;
 mod kept;
 mod meanwhile;
+mod offline;
 mod paused;
+mod removed;
+mod watched;
 mod whole;
 
 use std::collections::BTreeSet;

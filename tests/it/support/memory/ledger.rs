@@ -15,6 +15,7 @@ use zendesk_dirsync::engine::ports::{
 };
 
 use super::fuse::Fuse;
+use super::images::Images;
 use super::lock;
 
 /// All that is kept.
@@ -34,12 +35,14 @@ pub struct LedgerState {
     pub cycles: Vec<CycleSummary>,
     pub pauses: Pauses,
     pub labels: BTreeMap<(AppName, PersonId), Label>,
+    pub configurations: BTreeMap<AppName, String>,
+    pub images: Images,
 }
 
 /// A ledger in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLedger {
-    state: Arc<Mutex<LedgerState>>,
+    pub(super) state: Arc<Mutex<LedgerState>>,
     /// Every intent ever noted.
     begun: Arc<Mutex<Vec<Intent>>>,
     /// Mutating calls that still succeed; none for all.

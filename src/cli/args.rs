@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::args_hand::{DeprovisionArgs, KeepsArgs, LinkArgs, PauseArgs, PersonArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Keeps Zendesk accounts in step with the groups of an LDAP directory or Active Directory.
@@ -80,6 +81,32 @@ pub enum Sub {
     Holds(HoldsArgs),
     /// Show which copy of this service may write, or take that over.
     Lease(LeaseArgs),
+    /// End one person's access now, though the directory may still want them.
+    ///
+    /// Suspends the account, ends its sessions, takes back what was given and frees the seat. It needs no directory.
+    /// The person stays so until the directory itself shows the entry disabled or expired, or `keeps lift`.
+    Deprovision(DeprovisionArgs),
+    /// Stop managing one person, and leave the account exactly as it is.
+    ///
+    /// They stay unmanaged until `keeps lift` or `link`.
+    Release(PersonArgs),
+    /// Give up the link between one person and the account; the next cycle matches anew.
+    Unlink(PersonArgs),
+    /// Say which Zendesk account is one person's.
+    ///
+    /// Also where the account is an admin's or carries another external_id. Nothing is written at Zendesk by this: the
+    /// next cycle brings the account up to date, under the brake.
+    Link(LinkArgs),
+    /// Carry nothing out for a while; reading, planning and holding go on.
+    Pause(PauseArgs),
+    /// End a pause.
+    Resume {
+        /// End the pause of this app alone.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
+    },
+    /// List or lift what keeps people as a person put them.
+    Keeps(KeepsArgs),
     /// Search the report: what was done, to whom, and why.
     Report(Box<ReportArgs>),
     /// Show how the service is: last and next cycle, what waits, the age of the last complete read.

@@ -34,13 +34,18 @@ pub async fn ask(joined: &Joined, command: Command, ui: &mut Ui) -> Result<Reply
 /// Whether a command only looks: it is answered from a copy of the store, which needs no right to write.
 const fn looks_only(command: &Command) -> bool {
     match command {
-        Command::Plan { .. } | Command::Offline { .. } | Command::Status | Command::Holds => true,
+        Command::Plan { .. } | Command::Offline { .. } | Command::Status | Command::Holds | Command::Keeps => true,
         Command::Cycle { .. }
         | Command::Apply(_)
         | Command::Approve { .. }
         | Command::Reject { .. }
         | Command::Leases { .. }
-        | Command::TakeLease { .. } => false,
+        | Command::TakeLease { .. }
+        | Command::Pause { .. }
+        | Command::Resume { .. }
+        | Command::ByHand { .. }
+        | Command::Link { .. }
+        | Command::Lift { .. } => false,
     }
 }
 

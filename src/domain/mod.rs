@@ -16,6 +16,7 @@ pub mod keep;
 pub mod lease;
 pub mod mapping;
 pub mod outcome;
+pub mod pause;
 pub mod plan;
 pub mod rules;
 pub mod schedule;

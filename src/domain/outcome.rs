@@ -69,13 +69,23 @@ pub enum Subject {
     Approve,
     /// A person decided against held changes.
     Reject,
+    /// A person gave a link up.
+    Unlink,
+    /// A person has somebody managed again whom another one put aside.
+    Lift,
+    /// A person pinned an assignment to another group.
+    Repin,
+    /// A person paused an app, or everything.
+    Pause,
+    /// A pause ended.
+    Resume,
     /// A cycle ended.
     Cycle,
 }
 
 impl Subject {
     /// Every value of `action` that this release writes.
-    pub const WORDS: [&'static str; 13] = [
+    pub const WORDS: [&'static str; 18] = [
         "provision",
         "update",
         "reactivate",
@@ -88,6 +98,11 @@ impl Subject {
         "hold",
         "approve",
         "reject",
+        "unlink",
+        "lift",
+        "repin",
+        "pause",
+        "resume",
         "cycle",
     ];
 
@@ -100,6 +115,11 @@ impl Subject {
             Self::Hold => "hold",
             Self::Approve => "approve",
             Self::Reject => "reject",
+            Self::Unlink => "unlink",
+            Self::Lift => "lift",
+            Self::Repin => "repin",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
             Self::Cycle => "cycle",
         }
     }

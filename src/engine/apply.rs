@@ -259,7 +259,7 @@ impl<P: Ports> Engine<P> {
         Ok((applied, walked.fault))
     }
 
-    fn intent(&self, change: &Change, seq: u64, run: &Run<'_>) -> Intent {
+    pub(super) fn intent(&self, change: &Change, seq: u64, run: &Run<'_>) -> Intent {
         let external_id = change.steps.iter().find_map(|step| match step {
             Step::Create(new) => new.external_id.clone(),
             Step::Write(patch) => patch.external_id.clone(),

@@ -4,6 +4,7 @@
 
 mod accepted;
 mod directory;
+mod hand;
 mod helpdesk;
 mod images;
 mod keeps;
@@ -14,6 +15,7 @@ mod revision;
 
 pub use accepted::AcceptedLedger;
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
+pub use hand::{HandLedger, Label};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
 pub use images::ImageLedger;
 pub use keeps::KeepLedger;

@@ -13,11 +13,12 @@ use zendesk_dirsync::domain::image::{ImageHead, Portrait};
 use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::lease::{InstanceId, LeaseMark};
 use zendesk_dirsync::domain::outcome::Notice;
+use zendesk_dirsync::domain::pause::{Pause, Pauses};
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AcceptedLedger, AppStanding, CycleSummary, HoldRecord, ImageLedger, Intent, KeepLedger, LeaseLedger, Ledger,
-    LedgerFault, Report, ReportFault, Revision, Revisions, Settlement, Told, Trouble,
+    AcceptedLedger, AppStanding, CycleSummary, HandLedger, HoldRecord, ImageLedger, Intent, KeepLedger, Label,
+    LeaseLedger, Ledger, LedgerFault, Report, ReportFault, Revision, Revisions, Settlement, Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -147,6 +148,21 @@ impl LeaseLedger for Watched<SledLedger> {
     }
     fn doubt(&mut self, app: &AppName, mark: Option<&LeaseMark>) -> Result<(), LedgerFault> {
         self.during("doubt", |inner| inner.doubt(app, mark))
+    }
+}
+
+impl HandLedger for Watched<SledLedger> {
+    fn pauses(&self) -> Result<Pauses, LedgerFault> {
+        self.inner.pauses()
+    }
+    fn pause(&mut self, app: Option<&AppName>, pause: Option<&Pause>) -> Result<(), LedgerFault> {
+        self.during("pause", |inner| inner.pause(app, pause))
+    }
+    fn label(&self, app: &AppName, person: &PersonId) -> Result<Option<Label>, LedgerFault> {
+        self.inner.label(app, person)
+    }
+    fn set_label(&mut self, app: &AppName, person: &PersonId, label: Option<&Label>) -> Result<(), LedgerFault> {
+        self.during("set_label", |inner| inner.set_label(app, person, label))
     }
 }
 

@@ -170,7 +170,8 @@ fn too_many_leavers_wait_and_the_others_are_served() {
             accounts are managed) (zendesk-dirsync holds show DIGEST)
         cycle CYCLE ended: support: 1 done, 0 failed, 2 held, 0 rejected,
             0 in conflict, of 7 accounts
-    "#]].assert_eq(&rig.neat(&cycle.stderr));
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
     rig.assert_served(&["alice", "bob", "carol", "gail"]);
     // Waiting is no news.
     rig.once().expect(4);

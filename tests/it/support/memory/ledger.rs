@@ -9,9 +9,10 @@ use zendesk_dirsync::domain::brake::Experience;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::lease::LeaseMark;
+use zendesk_dirsync::domain::pause::Pauses;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
+    AppStanding, CycleSummary, HoldRecord, Intent, Label, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
 };
 
 use super::fuse::Fuse;
@@ -33,6 +34,8 @@ pub struct LedgerState {
     pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
     pub keeps: BTreeMap<AppName, BTreeMap<PersonId, Keep>>,
     pub cycles: Vec<CycleSummary>,
+    pub pauses: Pauses,
+    pub labels: BTreeMap<(AppName, PersonId), Label>,
     pub configurations: BTreeMap<AppName, String>,
     pub images: Images,
     pub instance: Option<[u8; 16]>,

@@ -9,6 +9,7 @@ mod company;
 mod desk;
 mod directory;
 mod fuse;
+mod hand;
 mod helpdesk;
 mod images;
 mod keeps;

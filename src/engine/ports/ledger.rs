@@ -206,7 +206,9 @@ pub struct AppCounts {
 }
 
 /// What the store remembers. Every method that changes it is durable when it returns.
-pub trait Ledger: KeepLedger + LeaseLedger + Revisions + Send {
+pub trait Ledger:
+    super::AcceptedLedger + super::ImageLedger + KeepLedger + LeaseLedger + Revisions + Send + Sync
+{
     /// Raised with every durable change.
     fn serial(&self) -> u64;
 

@@ -5,6 +5,7 @@
 //! notice a change.
 
 mod holds;
+mod images;
 mod keeps;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,8 +6,11 @@ use zendesk_dirsync::domain::outcome::Verdict;
 
 use crate::support::memory::{By, CallTrouble, Desk};
 
+/// Something that another automation does to an account.
+type Edit = fn(&mut Desk, u64);
+
 /// What another automation may do to Bob's account, each with the word that the report has for it.
-fn edits() -> Vec<(&'static str, fn(&mut Desk, u64))> {
+fn edits() -> Vec<(&'static str, Edit)> {
     vec![
         ("the role", |desk, id| desk.set_role(id, Role::Admin, None).unwrap()),
         ("the custom role", |desk, id| {

@@ -15,6 +15,7 @@ use zendesk_dirsync::engine::ports::{
 };
 
 use super::fuse::Fuse;
+use super::images::Images;
 use super::lock;
 
 /// All that is kept.
@@ -35,6 +36,8 @@ pub struct LedgerState {
     pub instance: Option<[u8; 16]>,
     pub leases: BTreeMap<AppName, LeaseMark>,
     pub doubted: BTreeSet<AppName>,
+    pub configurations: BTreeMap<AppName, String>,
+    pub images: Images,
 }
 
 /// A ledger in memory.

@@ -3,12 +3,14 @@
 //! Each is a handle on state that outlives the engine, so that an engine can be dropped and built again. They answer as
 //! strictly as the real things, keep their own lists of what was asked of them, and fail on demand.
 
+mod accepted;
 mod clock;
 mod company;
 mod desk;
 mod directory;
 mod fuse;
 mod helpdesk;
+mod images;
 mod keeps;
 mod lease;
 mod ledger;

@@ -69,13 +69,15 @@ pub enum Subject {
     Approve,
     /// A person decided against held changes.
     Reject,
+    /// A change was undone, or a person had a cycle undone.
+    Undo,
     /// A cycle ended.
     Cycle,
 }
 
 impl Subject {
     /// Every value of `action` that this release writes.
-    pub const WORDS: [&'static str; 13] = [
+    pub const WORDS: [&'static str; 14] = [
         "provision",
         "update",
         "reactivate",
@@ -88,6 +90,7 @@ impl Subject {
         "hold",
         "approve",
         "reject",
+        "undo",
         "cycle",
     ];
 
@@ -100,6 +103,7 @@ impl Subject {
             Self::Hold => "hold",
             Self::Approve => "approve",
             Self::Reject => "reject",
+            Self::Undo => "undo",
             Self::Cycle => "cycle",
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::account::KnownAccount;
+use super::account::{KnownAccount, ObservedAccount};
 use super::assignment::Role;
 use super::dn::Dn;
 use super::id::{AccountId, AppName, CustomRoleId, Digest, Digester, Email, ExternalId, GroupId, PersonId};
@@ -343,6 +343,9 @@ pub struct Change {
     pub person: PersonId,
     /// The account; none before it is made.
     pub account: Option<AccountId>,
+    /// The account as it was seen when this was planned; none when there is none to see. Not part of the digest: what a
+    /// person approves is the effect, and the fields show what of the account it depends on.
+    pub before: Option<Box<ObservedAccount>>,
     /// What is done.
     pub action: Action,
     /// Why.

@@ -288,8 +288,7 @@ fn written(account: &mut ObservedAccount, patch: &Patch) {
     }
 }
 
-/// Zendesk takes role, groups and default group together, and gives none of them back (Microsoft Entra's Zendesk
-/// tutorial; recorded: downgrade of an agent).
+/// A downgrade takes role, groups and default group together: end users have none (API reference, Group Memberships).
 fn downgraded(account: &mut ObservedAccount) {
     account.role = Role::EndUser;
     account.custom_role = None;
@@ -302,6 +301,8 @@ fn downgraded(account: &mut ObservedAccount) {
 pub enum Since {
     /// Nothing that stands.
     Nothing,
+    /// The deed's undoing was begun and isn't whole: it is gone on with.
+    UnderWay,
     /// The deed was undone already, by this cycle.
     Undone(CycleId),
     /// These later cycles changed the person, and stand.
@@ -314,13 +315,14 @@ pub fn found(deeds: &[Deed], cycle: &CycleId) -> Option<(Deed, Since)> {
     let at = merged.iter().position(|deed| deed.cycle == *cycle)?;
     let deed = merged[at].clone();
     let mut standing: Vec<&Deed> = Vec::new();
+    let mut under_way = false;
     for later in &merged[at + 1..] {
         let Some(undone) = &later.undoes else {
             standing.push(later);
             continue;
         };
-        // An undo that isn't whole is no obstacle: it is gone on with.
         if later.end != DeedEnd::Done {
+            under_way |= undone == cycle;
             continue;
         }
         match standing.iter().rposition(|one| one.cycle == *undone) {
@@ -333,6 +335,7 @@ pub fn found(deeds: &[Deed], cycle: &CycleId) -> Option<(Deed, Since)> {
     let undone = standing.iter().find(|one| one.undoes.as_ref() == Some(cycle));
     let since = match (undone, standing.is_empty()) {
         (Some(undone), _) => Since::Undone(undone.cycle.clone()),
+        (None, true) if under_way => Since::UnderWay,
         (None, true) => Since::Nothing,
         (None, false) => Since::Others(standing.iter().map(|one| one.cycle.clone()).collect()),
     };

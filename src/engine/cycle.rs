@@ -14,7 +14,7 @@ use super::conclude::{Brakes, Concluded, Reads};
 use super::gather::{GatherFault, Question, Wants, question};
 use super::holds::{approvals, missing_group, rejections, spend};
 use super::ports::{
-    AppCounts, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault, Report,
+    AppCounts, Clock, Completeness, CycleSummary, DeedLedger, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
 use super::propose::{ProposeFault, Whole, names};
 use super::{Abort, CycleReport, Ending, Engine, Ports, Stop};
@@ -230,6 +230,7 @@ impl<P: Ports> Engine<P> {
         let summary = self.summary(&cycle, began, ending, counts, prepared.faults.is_empty());
         self.tell_cycle(&mut run, &summary, ending)?;
         self.ledger.end_cycle(&summary)?;
+        self.ledger.prune_deeds()?;
         tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, "cycle ended");
         Ok(CycleReport { ending, summary, faults: prepared.faults, plans })
     }

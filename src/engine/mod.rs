@@ -7,6 +7,7 @@ mod apply;
 pub mod command;
 mod conclude;
 mod cycle;
+mod deeds;
 mod gather;
 pub mod holds;
 pub mod ports;

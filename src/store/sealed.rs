@@ -28,6 +28,12 @@ pub(super) enum Tree {
     Troubles,
     /// By number: how a cycle ended.
     Cycles,
+    /// By app, directory, entry and serial: what was done to a person.
+    Deeds,
+    /// By cycle and place: the key of a deed.
+    DeedPlaces,
+    /// By number: a cycle of which deeds are kept.
+    DeedCycles,
     /// The manifest, bindings, and which apps had an accepted cycle.
     Meta,
     /// By tree, key and number: the rest of values that are too long for one.
@@ -36,7 +42,7 @@ pub(super) enum Tree {
 
 impl Tree {
     /// All of them, by position.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Fingerprints,
         Self::Accounts,
         Self::Owners,
@@ -47,6 +53,9 @@ impl Tree {
         Self::HoldChanges,
         Self::Troubles,
         Self::Cycles,
+        Self::Deeds,
+        Self::DeedPlaces,
+        Self::DeedCycles,
         Self::Meta,
         Self::Parts,
     ];
@@ -64,6 +73,9 @@ impl Tree {
             Self::HoldChanges => "hold_changes",
             Self::Troubles => "troubles",
             Self::Cycles => "cycles",
+            Self::Deeds => "deeds",
+            Self::DeedPlaces => "deed_places",
+            Self::DeedCycles => "deed_cycles",
             Self::Meta => "meta",
             Self::Parts => "parts",
         }

@@ -4,8 +4,10 @@
 //! app and mail; a change that needs an address waits for the one that frees it.
 
 mod departed;
+mod inverse;
 mod matching;
 mod order;
+pub mod undo;
 mod wanted;
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use crate::domain::dn::Dn;
 use crate::domain::id::{AccountId, AppName, CycleId, Digest, DirectoryName, Email, EntryId, ExternalId, PersonId};
 use crate::domain::scope::GroupSeen;
 
+use super::DeedLedger;
+
 /// The store can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LedgerFault {
@@ -205,7 +207,7 @@ pub struct AppCounts {
 }
 
 /// What the store remembers. Every method that changes it is durable when it returns.
-pub trait Ledger: Send {
+pub trait Ledger: DeedLedger + Send {
     /// Raised with every durable change.
     fn serial(&self) -> u64;
 

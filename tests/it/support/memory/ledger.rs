@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use zendesk_dirsync::domain::account::{KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::brake::Experience;
+use zendesk_dirsync::domain::deed::Deed;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::ports::{
@@ -28,6 +29,25 @@ pub struct LedgerState {
     pub holds: BTreeMap<AppName, Vec<HoldRecord>>,
     pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
     pub cycles: Vec<CycleSummary>,
+    /// In the order in which they were begun.
+    pub deeds: Vec<Deed>,
+}
+
+impl LedgerState {
+    /// Ends an intent, with what is known now.
+    pub(super) fn settle(&mut self, intent: &Intent, settlement: &Settlement) {
+        self.intents.remove(&(intent.cycle.clone(), intent.seq));
+        let key = (intent.app.clone(), intent.person.clone());
+        match settlement {
+            Settlement::Known(known) => {
+                self.accounts.insert(key, (**known).clone());
+            }
+            Settlement::Forgotten => {
+                self.accounts.remove(&key);
+            }
+            Settlement::Unchanged => {}
+        }
+    }
 }
 
 /// A ledger in memory.
@@ -67,7 +87,18 @@ impl MemoryLedger {
         *lock(&self.left) = calls;
     }
 
-    fn mutate<T>(&self, change: impl FnOnce(&mut LedgerState) -> Result<T, LedgerFault>) -> Result<T, LedgerFault> {
+    /// Looks at all that is kept.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&LedgerState) -> T) -> T {
+        look(&lock(&self.state))
+    }
+
+    /// Notes an intent.
+    pub(super) fn note(&self, state: &mut LedgerState, intent: &Intent) {
+        state.intents.insert((intent.cycle.clone(), intent.seq), intent.clone());
+        lock(&self.begun).push(intent.clone());
+    }
+
+    pub(super) fn mutate<T>(&self, change: impl FnOnce(&mut LedgerState) -> Result<T, LedgerFault>) -> Result<T, LedgerFault> {
         self.fuse.pass();
         match &mut *lock(&self.left) {
             Some(0) => return Err(LedgerFault::Io("no space left on device".into())),
@@ -173,25 +204,14 @@ impl Ledger for MemoryLedger {
 
     fn intend(&mut self, intent: &Intent) -> Result<(), LedgerFault> {
         self.mutate(|state| {
-            state.intents.insert((intent.cycle.clone(), intent.seq), intent.clone());
-            lock(&self.begun).push(intent.clone());
+            self.note(state, intent);
             Ok(())
         })
     }
 
     fn settle(&mut self, intent: &Intent, settlement: &Settlement) -> Result<(), LedgerFault> {
         self.mutate(|state| {
-            state.intents.remove(&(intent.cycle.clone(), intent.seq));
-            let key = (intent.app.clone(), intent.person.clone());
-            match settlement {
-                Settlement::Known(known) => {
-                    state.accounts.insert(key, (**known).clone());
-                }
-                Settlement::Forgotten => {
-                    state.accounts.remove(&key);
-                }
-                Settlement::Unchanged => {}
-            }
+            state.settle(intent, settlement);
             Ok(())
         })
     }

@@ -5,6 +5,7 @@
 
 mod clock;
 mod company;
+mod deeds;
 mod desk;
 mod directory;
 mod fuse;

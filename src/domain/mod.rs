@@ -11,6 +11,7 @@ pub mod deed;
 pub mod dn;
 pub mod entry;
 pub mod id;
+pub mod keep;
 pub mod mapping;
 pub mod outcome;
 pub mod plan;

@@ -56,6 +56,7 @@ impl<P: Ports> Engine<P> {
             self.ledger.remember(&plan.app, &known)?;
         }
         self.end_notes(plan)?;
+        self.conclude_keeps(plan)?;
         let troubles_new = self.troubles(plan, reads.complete, run)?;
         let now = self.clock.now();
         let planned = plan.changes.iter().map(|change| change.digest()).collect();

@@ -10,6 +10,7 @@ mod cycle;
 mod deeds;
 mod gather;
 pub mod holds;
+mod keeps;
 pub mod ports;
 pub mod progress;
 mod propose;

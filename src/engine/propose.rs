@@ -43,9 +43,9 @@ pub(super) struct Proposed {
 }
 
 /// People who may have departed, and why a removal of theirs would have to wait.
-struct Candidate {
-    known: KnownAccount,
-    departure: Departure,
+pub(super) struct Candidate {
+    pub(super) known: KnownAccount,
+    pub(super) departure: Departure,
     guard: Option<Guard>,
 }
 
@@ -54,7 +54,7 @@ impl<P: Ports> Engine<P> {
     pub(super) async fn propose(
         &mut self,
         at: usize,
-        wants: Wants,
+        mut wants: Wants,
         wholes: &BTreeMap<DirectoryName, Whole>,
         faults: &mut BTreeMap<DirectoryName, ReadFault>,
         cycle: &CycleId,
@@ -62,7 +62,8 @@ impl<P: Ports> Engine<P> {
         let app = self.apps[at].rules.app.clone();
         let standing = self.ledger.app_standing(&app)?;
         let basis = Basis { store: self.ledger.serial(), rules: self.apps[at].rules.digest(), cycle: cycle.clone() };
-        let (candidates, gone) = self.departures(at, &wants, wholes, faults).await?;
+        let (mut candidates, gone) = self.departures(at, &wants, wholes, faults).await?;
+        let keeps = self.leave_kept(&app, &mut wants, &mut candidates)?;
         let mut rejected = Vec::new();
         let mut wanted = Vec::new();
         for (person, want) in wants.people {
@@ -79,6 +80,7 @@ impl<P: Ports> Engine<P> {
         if wanted.is_empty() && candidates.is_empty() {
             let mut plan = Plan::empty(app, basis, standing.population);
             plan.rejected = rejected;
+            (plan.kept, plan.unkept) = (keeps.kept, keeps.ended);
             return Ok(Proposed { plan, gone });
         }
         let desk = &mut self.apps[at].desk;
@@ -131,7 +133,9 @@ impl<P: Ports> Engine<P> {
             cases,
             rejected,
         };
-        Ok(Proposed { plan: plan(proposal), gone })
+        let mut plan = plan(proposal);
+        (plan.kept, plan.unkept) = (keeps.kept, keeps.ended);
+        Ok(Proposed { plan, gone })
     }
 
     /// Managed people whom no complete read shows as wanted, each looked up by immutable id.

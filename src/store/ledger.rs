@@ -15,6 +15,7 @@ use crate::domain::assignment::PinKey;
 use crate::domain::brake::Experience;
 use crate::domain::deed::Deed;
 use crate::domain::id::{AccountId, AppName, DirectoryName, EntryId, Malformed, PersonId};
+use crate::domain::keep::Keep;
 use crate::domain::scope::GroupSeen;
 use crate::engine::ports::{
     AppStanding, CycleSummary, DeedCycle, HeldChange, HoldRecord, Intent, Ledger, LedgerFault, Settlement, Trouble,
@@ -64,6 +65,7 @@ pub(super) fn examine(
         Tree::Holds => parse::<HoldHead>(tree, key, payload).map(drop),
         Tree::HoldChanges => parse::<HeldChange>(tree, key, payload).map(drop),
         Tree::Troubles => parse::<Trouble>(tree, key, payload).map(drop),
+        Tree::Keeps => parse::<Keep>(tree, key, payload).map(drop),
         Tree::Cycles => parse::<CycleSummary>(tree, key, payload).map(drop),
         Tree::Deeds => parse::<Deed>(tree, key, payload).map(drop),
         Tree::DeedPlaces => parse::<DeedKey>(tree, key, payload).map(drop),

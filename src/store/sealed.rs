@@ -26,6 +26,8 @@ pub(super) enum Tree {
     HoldChanges,
     /// By app, directory and entry: a person's trouble.
     Troubles,
+    /// By app, directory and entry: why a person is left as they are.
+    Keeps,
     /// By number: how a cycle ended.
     Cycles,
     /// By app, directory, entry and serial: what was done to a person.
@@ -42,7 +44,7 @@ pub(super) enum Tree {
 
 impl Tree {
     /// All of them, by position.
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Fingerprints,
         Self::Accounts,
         Self::Owners,
@@ -52,6 +54,7 @@ impl Tree {
         Self::Holds,
         Self::HoldChanges,
         Self::Troubles,
+        Self::Keeps,
         Self::Cycles,
         Self::Deeds,
         Self::DeedPlaces,
@@ -72,6 +75,7 @@ impl Tree {
             Self::Holds => "holds",
             Self::HoldChanges => "hold_changes",
             Self::Troubles => "troubles",
+            Self::Keeps => "keeps",
             Self::Cycles => "cycles",
             Self::Deeds => "deeds",
             Self::DeedPlaces => "deed_places",

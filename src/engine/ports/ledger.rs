@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::{DeedLedger, KeepLedger};
 use crate::domain::account::{KnownAccount, Trace};
 use crate::domain::assignment::PinKey;
 use crate::domain::brake::Experience;
@@ -11,8 +12,6 @@ use crate::domain::change::{Action, Change};
 use crate::domain::dn::Dn;
 use crate::domain::id::{AccountId, AppName, CycleId, Digest, DirectoryName, Email, EntryId, ExternalId, PersonId};
 use crate::domain::scope::GroupSeen;
-
-use super::DeedLedger;
 
 /// The store can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -207,7 +206,7 @@ pub struct AppCounts {
 }
 
 /// What the store remembers. Every method that changes it is durable when it returns.
-pub trait Ledger: DeedLedger + Send {
+pub trait Ledger: DeedLedger + KeepLedger + Send {
     /// Raised with every durable change.
     fn serial(&self) -> u64;
 

@@ -5,12 +5,14 @@
 mod deeds;
 mod directory;
 mod helpdesk;
+mod keeps;
 mod ledger;
 mod report;
 
 pub use deeds::{DeedCycle, DeedLedger, cycles_kept};
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
+pub use keeps::KeepLedger;
 pub use ledger::{
     AppCounts, AppStanding, Completeness, CycleSummary, HeldChange, HoldRecord, HoldState, Intent, Ledger, LedgerFault,
     Settlement, Trouble,

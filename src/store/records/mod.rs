@@ -6,6 +6,7 @@
 
 mod deeds;
 mod holds;
+mod keeps;
 
 use std::collections::{BTreeMap, BTreeSet};
 

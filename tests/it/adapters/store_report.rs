@@ -9,11 +9,13 @@ use tempfile::TempDir;
 use zendesk_dirsync::domain::account::{KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
+use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::outcome::Notice;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Report, ReportFault, Settlement, Told, Trouble,
+    AppStanding, CycleSummary, HoldRecord, Intent, KeepLedger, Ledger, LedgerFault, Report, ReportFault, Settlement,
+    Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -77,6 +79,15 @@ impl<T> Watched<T> {
         let done = act(&mut self.inner);
         self.camera.take(&format!("after {what}"));
         done
+    }
+}
+
+impl KeepLedger for Watched<SledLedger> {
+    fn keeps(&self, app: &AppName) -> Result<BTreeMap<PersonId, Keep>, LedgerFault> {
+        self.inner.keeps(app)
+    }
+    fn keep(&mut self, app: &AppName, person: &PersonId, keep: Option<&Keep>) -> Result<(), LedgerFault> {
+        self.during("keep", |inner| inner.keep(app, person, keep))
     }
 }
 

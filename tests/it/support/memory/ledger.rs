@@ -8,6 +8,7 @@ use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::brake::Experience;
 use zendesk_dirsync::domain::deed::Deed;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
+use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::ports::{
     AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Settlement, Trouble,
@@ -28,6 +29,7 @@ pub struct LedgerState {
     pub intents: BTreeMap<(CycleId, u64), Intent>,
     pub holds: BTreeMap<AppName, Vec<HoldRecord>>,
     pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
+    pub keeps: BTreeMap<AppName, BTreeMap<PersonId, Keep>>,
     pub cycles: Vec<CycleSummary>,
     /// In the order in which they were begun.
     pub deeds: Vec<Deed>,
@@ -98,7 +100,10 @@ impl MemoryLedger {
         lock(&self.begun).push(intent.clone());
     }
 
-    pub(super) fn mutate<T>(&self, change: impl FnOnce(&mut LedgerState) -> Result<T, LedgerFault>) -> Result<T, LedgerFault> {
+    pub(super) fn mutate<T>(
+        &self,
+        change: impl FnOnce(&mut LedgerState) -> Result<T, LedgerFault>,
+    ) -> Result<T, LedgerFault> {
         self.fuse.pass();
         match &mut *lock(&self.left) {
             Some(0) => return Err(LedgerFault::Io("no space left on device".into())),

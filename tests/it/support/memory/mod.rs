@@ -10,6 +10,7 @@ mod desk;
 mod directory;
 mod fuse;
 mod helpdesk;
+mod keeps;
 mod ledger;
 mod report;
 

@@ -208,7 +208,7 @@ async fn decided(joined: &Joined, command: Command) -> Result<Reply, Failure> {
 }
 
 /// An answer that isn't the one to this question: a refusal, in the main.
-fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
+pub(super) fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
     match reply {
         Reply::Refused { code, fault } => Err(Failure::refused(code, &fault)),
         other => Err(Failure::new(
@@ -220,7 +220,11 @@ fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
 }
 
 /// Writes an answer to stdout.
-fn print<T: serde::Serialize>(format: Format, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+pub(super) fn print<T: serde::Serialize>(
+    format: Format,
+    value: &T,
+    text: impl FnOnce(&T) -> String,
+) -> Result<(), Failure> {
     let text = match format {
         Format::Text => text(value),
         Format::Json => {

@@ -11,6 +11,7 @@ mod run;
 mod show;
 mod time;
 mod ui;
+mod undo;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -64,7 +65,8 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
                 .map_err(|why| Failure::new(Exit::Failed, format!("{}: {why}", dir.display()), hint))?;
             return Ok(Exit::Done);
         }
-        Some(Sub::Check | Sub::Plan(_) | Sub::Holds(_) | Sub::Report(_) | Sub::Status { .. }) | None => {}
+        Some(Sub::Check | Sub::Plan(_) | Sub::Holds(_) | Sub::Undo(_) | Sub::Report(_) | Sub::Status { .. }) | None => {
+        }
     }
     if cli.command.is_some() && (cli.once || cli.dry_run || cli.user.is_some()) {
         let hint = "--once, --dry-run and --user without a subcommand run or show a cycle; subcommands have their own";
@@ -99,6 +101,7 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         Some(Sub::Holds(args)) => {
             ask::holds(&joined, args.command.unwrap_or(HoldsSub::List { format: Format::Text })).await
         }
+        Some(Sub::Undo(args)) => undo::undo(&joined, args).await,
         Some(Sub::Report(args)) => report::report(&joined, *args).await,
         Some(Sub::Status { format }) => ask::status(&joined, format).await,
         Some(Sub::Completions { .. } | Sub::Man { .. }) => Ok(Exit::Done),

@@ -109,7 +109,8 @@ where
     fn begin(&self, command: &Command) {
         let phase = match command {
             Command::Cycle { .. } => "running a cycle",
-            Command::Plan { .. } => "planning",
+            Command::Plan { .. } | Command::Undo { word: None, .. } => "planning",
+            Command::Undo { word: Some(_), .. } => "undoing",
             Command::Status | Command::Holds | Command::Approve { .. } | Command::Reject { .. } => "answering",
         };
         let mut shared = lock(&self.shared);

@@ -18,7 +18,9 @@ use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict
 use crate::domain::scope::Departure;
 
 use super::deeds::ended;
-use super::ports::{CallFault, Clock, DeedLedger, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement};
+use super::ports::{
+    CallFault, Clock, DeedLedger, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement,
+};
 use super::{Abort, Engine, Ports, Stop};
 
 /// What runs through a whole cycle.

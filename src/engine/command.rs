@@ -6,6 +6,7 @@ use crate::domain::id::CycleId;
 
 use super::holds::HoldFault;
 use super::ports::{Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
+use super::undo::{UndoFault, UndoOrder, UndoView, UndoWord};
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
 use super::{Abort, CycleOrder, Ending, Engine, Ports, Stop};
 
@@ -43,6 +44,13 @@ pub enum Command {
         /// The hold's id, or its beginning.
         id: String,
     },
+    /// Show what undoing a cycle would bring back; carry it out with a person's word for what was shown.
+    Undo {
+        /// What is undone.
+        order: UndoOrder,
+        /// The word; none only shows.
+        word: Option<UndoWord>,
+    },
 }
 
 /// The answer.
@@ -74,6 +82,13 @@ pub enum Reply {
         /// How many changes it was about.
         changes: usize,
     },
+    /// What is undone.
+    Undo {
+        /// The exit code.
+        code: u8,
+        /// What is brought back, and what isn't.
+        undo: Box<UndoView>,
+    },
     /// It can't be done.
     Refused {
         /// The exit code.
@@ -93,7 +108,10 @@ impl Reply {
     /// The exit code of a command that got this answer.
     pub const fn code(&self) -> u8 {
         match self {
-            Self::Cycle { code, .. } | Self::Plan { code, .. } | Self::Refused { code, .. } => *code,
+            Self::Cycle { code, .. }
+            | Self::Plan { code, .. }
+            | Self::Undo { code, .. }
+            | Self::Refused { code, .. } => *code,
             Self::Status(_) | Self::Holds(_) | Self::Decided { .. } => 0,
         }
     }
@@ -120,6 +138,12 @@ impl From<HoldFault> for Reply {
     }
 }
 
+impl From<UndoFault> for Reply {
+    fn from(fault: UndoFault) -> Self {
+        Self::refused(fault.code(), fault.kind(), &fault, &fault.hint())
+    }
+}
+
 impl<P: Ports> Engine<P> {
     /// Carries a command out. `actor` is who the report will name.
     pub async fn carry_out(&mut self, command: Command, actor: &str, stop: Stop, progress: &mut dyn Progress) -> Reply {
@@ -131,6 +155,7 @@ impl<P: Ports> Engine<P> {
             Command::Approve { id, user, count } => self
                 .approve(&id, user.as_deref(), count, actor)
                 .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
+            Command::Undo { order, word } => self.run_undo(&order, word.as_ref(), actor, stop, progress).await,
             Command::Reject { id } => {
                 self.reject(&id, actor).map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes))))
             }
@@ -148,6 +173,32 @@ impl<P: Ports> Engine<P> {
         let order = CycleOrder { actor: actor.to_owned(), only, stop };
         let report = self.cycle(order, progress).await?;
         Ok(Reply::Cycle { code: report.ending.code(), cycle: CycleView::from(&report.summary) })
+    }
+
+    async fn run_undo(
+        &mut self,
+        order: &UndoOrder,
+        word: Option<&UndoWord>,
+        actor: &str,
+        stop: Stop,
+        progress: &mut dyn Progress,
+    ) -> Result<Reply, Abort> {
+        let Some(word) = word else {
+            return Ok(match self.plan_undo(order, actor).await? {
+                Ok(whole) => {
+                    let undo = Box::new(UndoView::of(&whole, None));
+                    Reply::Undo { code: whole.ending().code(), undo }
+                }
+                Err(fault) => fault.into(),
+            });
+        };
+        Ok(match self.undo(order, word, actor, stop, progress).await? {
+            Ok((whole, undone)) => {
+                let undo = Box::new(UndoView::of(&whole, Some(&undone)));
+                Reply::Undo { code: undone.ending.code(), undo }
+            }
+            Err(fault) => fault.into(),
+        })
     }
 
     async fn show_plan(

@@ -236,7 +236,7 @@ impl<P: Ports> Engine<P> {
     }
 
     /// The store belongs to these Zendesk accounts and no others.
-    fn bind(&mut self) -> Result<(), Abort> {
+    pub(super) fn bind(&mut self) -> Result<(), Abort> {
         for app in &self.apps {
             self.ledger.bind(&format!("app:{}", app.rules.app), &app.identity)?;
         }

@@ -15,6 +15,7 @@ pub mod ports;
 pub mod progress;
 mod propose;
 mod recover;
+pub mod undo;
 pub mod view;
 
 use std::collections::BTreeMap;

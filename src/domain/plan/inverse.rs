@@ -3,16 +3,17 @@
 //! Zendesk restores nothing by itself after a downgrade: first the suspension and the role, then groups, default group
 //! and tags. Where access is taken back again, that comes first.
 
+mod grants;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::account::{KnownAccount, ObservedAccount, Standing, Suspended};
 use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::change::{
     Action, Cause, CauseCode, Change, Class, Confirm, FieldChange, FieldValue, Guard, OldEmail, Patch, SignIn, Step,
-    Suspension,
 };
-use crate::domain::deed::{Deed, Since, after_steps};
-use crate::domain::id::{AccountId, CustomRoleId, CycleId, Email, GroupId};
+use crate::domain::deed::{Since, after_steps};
+use crate::domain::id::{AccountId, CustomRoleId, CycleId, Email};
 use crate::domain::mapping::Field;
 
 use super::Context;
@@ -209,110 +210,6 @@ impl Work<'_> {
         }
     }
 
-    /// Answers the role that the account will have.
-    fn role(&mut self, patch: &mut Patch, before: &ObservedAccount, left: &ObservedAccount) -> Role {
-        let (was, has) = (role_of(before), role_of(self.now));
-        match turn(&was, &role_of(left), &has) {
-            Turn::Stays => return has.0,
-            Turn::Moved => {
-                self.short.insert(Short::Moved("role"));
-                return has.0;
-            }
-            Turn::Back => {}
-        }
-        let catalog = self.context.catalog;
-        if let Some(id) = was.1.filter(|id| !catalog.custom_roles.values().any(|ids| ids.contains(id))) {
-            let known = self.case.deed.known_before.as_ref().map(|known| known.written.role.clone());
-            let name = match known {
-                Some(RoleGrant::Custom(name)) => name,
-                Some(RoleGrant::Plain(_)) | None => format!("custom role #{id}"),
-            };
-            self.short.insert(Short::RoleGone(name));
-            return has.0;
-        }
-        let text = |(role, custom)| FieldValue::Text(catalog.role_name(role, custom).to_string());
-        self.note("role", text(has), text(was));
-        self.lost_or_raised = true;
-        if was.0 != Role::EndUser {
-            patch.role = Some(was);
-        }
-        was.0
-    }
-
-    /// Makes an end user again, which drops every membership.
-    fn downgrade(&mut self, steps: &mut Vec<Step>, left: &ObservedAccount, suspends: bool) {
-        if self.now.role == Role::EndUser {
-            return;
-        }
-        let catalog = self.context.catalog;
-        let names = |ids: &BTreeSet<GroupId>| ids.iter().map(|id| catalog.group_name(*id)).collect::<BTreeSet<_>>();
-        if !self.now.groups.is_empty() {
-            self.note("groups", FieldValue::Set(names(&self.now.groups)), FieldValue::None);
-        }
-        let others: BTreeSet<GroupId> = self.now.groups.difference(&left.groups).copied().collect();
-        if !others.is_empty() {
-            self.short.insert(Short::GroupsLost(names(&others).into_iter().collect::<Vec<_>>().join(", ")));
-        }
-        steps.push(Step::Downgrade(if suspends { Suspension::Ours } else { Suspension::NotOurs }));
-    }
-
-    fn groups(&mut self, steps: &mut Vec<Step>, before: &ObservedAccount, left: &ObservedAccount) {
-        let (catalog, now) = (self.context.catalog, self.now);
-        let there = |id: &GroupId| catalog.groups.values().any(|ids| ids.contains(id));
-        let missed: BTreeSet<GroupId> =
-            before.groups.difference(&left.groups).filter(|id| !now.groups.contains(id)).copied().collect();
-        let (join, gone): (BTreeSet<GroupId>, BTreeSet<GroupId>) = missed.into_iter().partition(there);
-        if !gone.is_empty() {
-            self.short.insert(Short::GroupGone(self.gone_names(&gone)));
-        }
-        let leave: BTreeSet<GroupId> =
-            left.groups.difference(&before.groups).filter(|id| now.groups.contains(id)).copied().collect();
-        let after: BTreeSet<GroupId> = now.groups.difference(&leave).chain(&join).copied().collect();
-        if after != now.groups {
-            let names = |ids: &BTreeSet<GroupId>| ids.iter().map(|id| catalog.group_name(*id)).collect();
-            self.note("groups", FieldValue::Set(names(&now.groups)), FieldValue::Set(names(&after)));
-        }
-        // Zendesk puts whoever becomes an agent into its default group by itself.
-        let promoted = now.role == Role::EndUser;
-        let automatic = catalog.default_group.filter(|id| promoted && !after.is_empty() && !after.contains(id));
-        steps.extend(join.into_iter().map(Step::Join));
-        let wanted = before.default_group.filter(|id| after.contains(id));
-        let back = match turn(&before.default_group, &left.default_group, &now.default_group) {
-            // Which one it becomes on the way is Zendesk's choice.
-            Turn::Stays => promoted || (wanted.is_some() && now.default_group != wanted),
-            Turn::Back => true,
-            Turn::Moved => {
-                self.short.insert(Short::Moved("default_group"));
-                false
-            }
-        };
-        if let Some(id) = wanted.filter(|_| back) {
-            let text = |id: GroupId| FieldValue::Text(catalog.group_name(id));
-            if now.default_group != Some(id) {
-                self.note("default_group", now.default_group.map_or(FieldValue::None, text), text(id));
-            }
-            steps.push(Step::MakeDefault(id));
-        }
-        self.lost_or_raised |= !leave.is_empty();
-        steps.extend(leave.into_iter().chain(automatic).map(Step::Leave));
-    }
-
-    /// The names of groups that aren't there any more, as the deed told them.
-    fn gone_names(&self, gone: &BTreeSet<GroupId>) -> String {
-        let told = self.case.deed.fields.iter().find(|one| one.field == "groups").map(|one| &one.before);
-        let catalog = self.context.catalog;
-        let names: Vec<String> = match told {
-            Some(FieldValue::Set(names)) => {
-                names.iter().filter(|name| !catalog.groups.contains_key(*name)).cloned().collect()
-            }
-            Some(FieldValue::None | FieldValue::Text(_) | FieldValue::Flag(_)) | None => Vec::new(),
-        };
-        if names.len() == gone.len() {
-            return names.join(", ");
-        }
-        gone.iter().map(|id| format!("group #{id}")).collect::<Vec<_>>().join(", ")
-    }
-
     fn mails(&mut self, steps: &mut Vec<Step>, before: &ObservedAccount, left: &ObservedAccount) {
         let now = self.now;
         let mut after = now.emails.clone();
@@ -367,25 +264,6 @@ impl Work<'_> {
         let holder = self.case.holders.get(email).copied().filter(|id| !gives_up(id) && *id != self.now.id);
         self.short.extend(holder.map(|id| Short::MailHeld(email.clone(), id)));
         holder.is_some()
-    }
-
-    fn tags(&mut self, steps: &mut Vec<Step>, before: &ObservedAccount, left: &ObservedAccount) {
-        let has = &self.now.tags;
-        let add: BTreeSet<String> = before.tags.difference(&left.tags).filter(|tag| !has.contains(*tag)).cloned().collect();
-        let remove: BTreeSet<String> =
-            left.tags.difference(&before.tags).filter(|tag| has.contains(*tag)).cloned().collect();
-        if add.is_empty() && remove.is_empty() {
-            return;
-        }
-        let after = has.difference(&remove).chain(&add).cloned().collect();
-        self.note("tags", FieldValue::Set(has.clone()), FieldValue::Set(after));
-        if !add.is_empty() {
-            steps.push(Step::AddTags(add));
-        }
-        if !remove.is_empty() {
-            self.lost_or_raised = true;
-            steps.push(Step::RemoveTags(remove));
-        }
     }
 
     /// What the store knew before, as far as it is so again. None: the link is given up again.

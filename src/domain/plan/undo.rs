@@ -86,7 +86,9 @@ impl fmt::Display for CannotUndo {
             }
             Self::AsBefore => f.write_str("everything is as it was before"),
             Self::Gone => f.write_str("the account was deleted since: nothing brings it back"),
-            Self::NoImage => f.write_str("the account was not seen before the change, so there is nothing to go back to"),
+            Self::NoImage => {
+                f.write_str("the account was not seen before the change, so there is nothing to go back to")
+            }
             Self::Untouchable(what) => write!(f, "the account is {what}, and is never written"),
             Self::Unlinked => f.write_str("the link to the account was given up since: link it first"),
             Self::OtherAccount(id) => write!(f, "the person has another account now: {id}"),

@@ -9,9 +9,7 @@ use crate::domain::account::{Existence, KnownAccount, ObservedAccount, Suspended
 use crate::domain::change::{CauseCode, FieldValue};
 use crate::domain::deed::{Deed, DeedEnd, DeedField, Lasting};
 use crate::domain::dn::Dn;
-use crate::domain::id::{
-    AccountId, AppName, CustomRoleId, CycleId, Email, ExternalId, GroupId, Malformed, PersonId,
-};
+use crate::domain::id::{AccountId, AppName, CustomRoleId, CycleId, Email, ExternalId, GroupId, Malformed, PersonId};
 use crate::domain::mapping::Field;
 use crate::engine::ports::DeedCycle;
 

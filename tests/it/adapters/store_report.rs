@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use zendesk_dirsync::domain::account::{KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
+use zendesk_dirsync::domain::deed::Deed;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::outcome::Notice;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, CycleSummary, HoldRecord, Intent, KeepLedger, Ledger, LedgerFault, Report, ReportFault, Settlement,
-    Told, Trouble,
+    AppStanding, CycleSummary, DeedCycle, DeedLedger, HoldRecord, Intent, KeepLedger, Ledger, LedgerFault, Report,
+    ReportFault, Settlement, Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -88,6 +89,30 @@ impl KeepLedger for Watched<SledLedger> {
     }
     fn keep(&mut self, app: &AppName, person: &PersonId, keep: Option<&Keep>) -> Result<(), LedgerFault> {
         self.during("keep", |inner| inner.keep(app, person, keep))
+    }
+}
+
+impl DeedLedger for Watched<SledLedger> {
+    fn begin(&mut self, intent: &Intent, deed: &Deed) -> Result<(), LedgerFault> {
+        self.during("begin", |inner| inner.begin(intent, deed))
+    }
+    fn finish(&mut self, intent: &Intent, settlement: &Settlement, deed: Option<&Deed>) -> Result<(), LedgerFault> {
+        self.during("finish", |inner| inner.finish(intent, settlement, deed))
+    }
+    fn deed(&self, cycle: &CycleId, seq: u64) -> Result<Option<Deed>, LedgerFault> {
+        self.inner.deed(cycle, seq)
+    }
+    fn deeds(&self, cycle: &CycleId) -> Result<Vec<Deed>, LedgerFault> {
+        self.inner.deeds(cycle)
+    }
+    fn deeds_of(&self, app: &AppName, person: &PersonId) -> Result<Vec<Deed>, LedgerFault> {
+        self.inner.deeds_of(app, person)
+    }
+    fn deed_cycles(&self) -> Result<Vec<DeedCycle>, LedgerFault> {
+        self.inner.deed_cycles()
+    }
+    fn prune_deeds(&mut self) -> Result<(), LedgerFault> {
+        self.during("prune_deeds", |inner| inner.prune_deeds())
     }
 }
 

@@ -18,9 +18,8 @@ impl DeedLedger for MemoryLedger {
     fn finish(&mut self, intent: &Intent, settlement: &Settlement, deed: Option<&Deed>) -> Result<(), LedgerFault> {
         self.mutate(|state| {
             state.settle(intent, settlement);
-            let place = deed.and_then(|deed| {
-                state.deeds.iter_mut().rfind(|one| one.cycle == deed.cycle && one.seq == deed.seq)
-            });
+            let place = deed
+                .and_then(|deed| state.deeds.iter_mut().rfind(|one| one.cycle == deed.cycle && one.seq == deed.seq));
             if let (Some(place), Some(deed)) = (place, deed) {
                 *place = deed.clone();
             }
@@ -57,11 +56,8 @@ impl DeedLedger for MemoryLedger {
 
     fn prune_deeds(&mut self) -> Result<(), LedgerFault> {
         let cycles = self.deed_cycles()?;
-        let gone: Vec<CycleId> = cycles
-            .iter()
-            .skip(cycles_kept(&cycles, DEED_CYCLES_MAX, DEEDS_MAX))
-            .map(|one| one.cycle.clone())
-            .collect();
+        let gone: Vec<CycleId> =
+            cycles.iter().skip(cycles_kept(&cycles, DEED_CYCLES_MAX, DEEDS_MAX)).map(|one| one.cycle.clone()).collect();
         if gone.is_empty() {
             return Ok(());
         }

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::account::ObservedAccount;
 use crate::domain::brake::{Bench, Review, review};
-use crate::domain::change::{Action, CauseCode};
+use crate::domain::change::Action;
 use crate::domain::deed::{Deed, DeedEnd, Since, found, root};
 use crate::domain::id::{AccountId, AppName, CycleId, Digest, Digester, Email, PersonId};
 use crate::domain::keep::{Keep, KeepReason, KeepUntil, Wish};
@@ -378,19 +378,20 @@ fn is_named(user: &str, deed: &Deed) -> bool {
 }
 
 /// Who is left as they are after a deed was undone, so that the next cycle doesn't do it again. An undo that is undone
-/// leads back to what the directory wishes: nothing is kept then.
+/// may lead back to what the directory wishes: nothing is kept then.
 fn keep_after(all: &[Deed], deed: &Deed, actor: &str, now: DateTime<Utc>) -> Option<Keep> {
     let (root, undos) = root(all, deed);
-    if undos % 2 == 1 {
+    // What the directory wishes now is what was last done for it, whichever deed is undone.
+    let last = all.iter().rfind(|one| one.undoes.is_none() && one.end != DeedEnd::Refused);
+    if undos % 2 == 1 && last.is_some_and(|last| last.cycle == root.cycle) {
         return None;
     }
-    let wish = match (root.cause, root.action) {
-        (CauseCode::Undone, _) => Wish::Unknown,
-        (cause, Action::Deprovision | Action::Release) => Wish::Removal(cause),
-        (_, Action::Reactivate | Action::Update | Action::Link | Action::Adopt | Action::Provision) => {
-            root.known_after.as_ref().and_then(|known| known.fingerprint).map_or(Wish::Unknown, Wish::Account)
+    let wish = last.map_or(Wish::Unknown, |last| match last.action {
+        Action::Deprovision | Action::Release => Wish::Removal(last.cause),
+        Action::Reactivate | Action::Update | Action::Link | Action::Adopt | Action::Provision => {
+            last.known_after.as_ref().and_then(|known| known.fingerprint).map_or(Wish::Unknown, Wish::Account)
         }
-    };
+    });
     let reason = KeepReason::Undone(deed.cycle.clone());
     Some(Keep { by: actor.to_owned(), at: now, reason, until: KeepUntil::Changes(wish) })
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::domain::account::ObservedAccount;
 use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::change::{FieldValue, Patch, Step, Suspension};
+use crate::domain::deed::Since;
 use crate::domain::id::GroupId;
 use crate::domain::plan::undo::Short;
 
@@ -67,33 +68,39 @@ impl Work<'_> {
         if !gone.is_empty() {
             self.short.insert(Short::GroupGone(self.gone_names(&gone)));
         }
-        let leave: BTreeSet<GroupId> =
-            left.groups.difference(&before.groups).filter(|id| now.groups.contains(id)).copied().collect();
-        let after: BTreeSet<GroupId> = now.groups.difference(&leave).chain(&join).copied().collect();
+        // Zendesk puts whoever becomes an agent into its default group by itself; an undoing that broke off may have
+        // made an agent already.
+        let regains = before.role != Role::EndUser && left.role == Role::EndUser;
+        let promoted = now.role == Role::EndUser || (regains && self.case.since == Since::UnderWay);
+        let automatic = catalog.default_group.filter(|id| promoted && !before.groups.contains(id));
+        let ours = |id: &GroupId| (left.groups.contains(id) && !before.groups.contains(id)) || automatic == Some(*id);
+        let stays: BTreeSet<GroupId> = now.groups.iter().filter(|id| !ours(id)).chain(&join).copied().collect();
+        // An agent is in some group: the automatic one, where there is no other.
+        let after = if stays.is_empty() { now.groups.clone() } else { stays };
+        let leave: BTreeSet<GroupId> = now.groups.difference(&after).copied().collect();
+        let automatic = automatic.filter(|id| !after.is_empty() && !after.contains(id) && !leave.contains(id));
         if after != now.groups {
             let names = |ids: &BTreeSet<GroupId>| ids.iter().map(|id| catalog.group_name(*id)).collect();
             self.note("groups", FieldValue::Set(names(&now.groups)), FieldValue::Set(names(&after)));
         }
-        // Zendesk puts whoever becomes an agent into its default group by itself.
-        let promoted = now.role == Role::EndUser;
-        let automatic = catalog.default_group.filter(|id| promoted && !after.is_empty() && !after.contains(id));
         steps.extend(join.into_iter().map(Step::Join));
-        let wanted = before.default_group.filter(|id| after.contains(id));
-        let back = match turn(&before.default_group, &left.default_group, &now.default_group) {
-            // Which one it becomes on the way is Zendesk's choice.
-            Turn::Stays => promoted || (wanted.is_some() && now.default_group != wanted),
+        let turned = turn(&before.default_group, &left.default_group, &now.default_group);
+        let back = match turned {
+            // Which one it becomes when the present one is left, or on the way up, is Zendesk's choice.
+            Turn::Stays => promoted || now.default_group.is_some_and(|id| leave.contains(&id)),
             Turn::Back => true,
-            Turn::Moved => {
-                self.short.insert(Short::Moved("default_group"));
-                false
-            }
+            Turn::Moved => promoted,
         };
-        if let Some(id) = wanted.filter(|_| back) {
-            let text = |id: GroupId| FieldValue::Text(catalog.group_name(id));
-            if now.default_group != Some(id) {
-                self.note("default_group", now.default_group.map_or(FieldValue::None, text), text(id));
+        match before.default_group.filter(|id| after.contains(id)) {
+            Some(id) if back => {
+                let text = |id: GroupId| FieldValue::Text(catalog.group_name(id));
+                if now.default_group != Some(id) {
+                    self.note("default_group", now.default_group.map_or(FieldValue::None, text), text(id));
+                }
+                steps.push(Step::MakeDefault(id));
             }
-            steps.push(Step::MakeDefault(id));
+            Some(_) if matches!(turned, Turn::Moved) => drop(self.short.insert(Short::Moved("default_group"))),
+            Some(_) | None => {}
         }
         self.lost_or_raised |= !leave.is_empty();
         steps.extend(leave.into_iter().chain(automatic).map(Step::Leave));

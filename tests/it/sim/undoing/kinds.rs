@@ -93,7 +93,7 @@ fn a_link_by_the_marker_is_given_up() {
     let rig = settled(6);
     rig.ledger.restore(Default::default());
     let linked = cycle(&rig);
-    assert_eq!(rig.ledger.snapshot().accounts.len(), 7);
+    assert_eq!(rig.ledger.snapshot().accounts.len(), 8);
     let before = picture(&rig);
     undo(&rig, &linked);
     assert_eq!(rig.ledger.snapshot().accounts.len(), 0);

@@ -151,16 +151,17 @@ fn desk() -> Desk {
     desk
 }
 
-/// So many people in `support`; every fifth is in `leads`, too. `chiefs` has one more.
+/// So many people in `support`; every fifth and the last one are in `leads`, too. `chiefs` has two more.
 fn company(people: u32) -> MemoryDirectory {
     let person = |n| {
         let mut person = Person::numbered(n, &format!("Person {n}"), &format!("p{n}@example.org"));
         person.set("telephoneNumber", &format!("+49 30 {n}"));
         person
     };
-    let everybody: Vec<Person> = (1..=people + 1).map(person).collect();
+    let everybody: Vec<Person> = (1..=people + 2).map(person).collect();
     let ids: Vec<EntryId> = everybody.iter().map(|person| person.id).collect();
-    let leads: Vec<EntryId> = ids[..people as usize].iter().copied().skip(4).step_by(5).collect();
+    let mut leads: Vec<EntryId> = ids[..people as usize].iter().copied().skip(4).step_by(5).collect();
+    leads.push(ids[people as usize - 1]);
     let groups = [
         Group::numbered(1, "support", &ids[..people as usize]),
         Group::numbered(2, "leads", &leads),

@@ -73,6 +73,8 @@ pub enum Sub {
     Check,
     /// Show what a cycle would do, and change nothing.
     Plan(PlanArgs),
+    /// Carry out exactly a saved plan, or refuse and say what moved.
+    Apply(ApplyArgs),
     /// List, show, approve or reject what waits for a person.
     Holds(HoldsArgs),
     /// Bring back what a cycle changed: sign-in, role, groups, tags, fields, mails.
@@ -111,6 +113,9 @@ pub struct PlanArgs {
     /// Only this person, by mail, name or immutable id.
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+    /// Save the plan to this file as well, for `apply`; only with --app or --user, their part alone.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// How the plan is shown.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
@@ -139,6 +144,16 @@ pub struct UndoArgs {
     /// How it is shown.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// A plan that `plan --out FILE` saved.
+    pub file: PathBuf,
+    /// How many changes it has; needed when no terminal is there to ask.
+    #[arg(long, value_name = "N")]
+    pub count: Option<usize>,
 }
 
 /// `holds`.
@@ -170,9 +185,9 @@ pub enum HoldsSub {
     Approve {
         /// The hold's id, or its beginning.
         id: String,
-        /// Only this person's part, by mail, name or immutable id.
-        #[arg(long, value_name = "USER")]
-        user: Option<String>,
+        /// Only this person's part, by mail, name or immutable id; may be given several times.
+        #[arg(long = "user", value_name = "USER")]
+        users: Vec<String>,
         /// How many changes were shown; needed when no terminal is there to ask.
         #[arg(long, value_name = "N")]
         count: Option<usize>,
@@ -181,6 +196,9 @@ pub enum HoldsSub {
     Reject {
         /// The hold's id, or its beginning.
         id: String,
+        /// Only this person's part, by mail, name or immutable id; may be given several times. The others wait on.
+        #[arg(long = "user", value_name = "USER")]
+        users: Vec<String>,
     },
 }
 

@@ -186,7 +186,7 @@ impl Hold {
     }
 }
 
-/// Changes that may be carried out. Only [`review`] makes it.
+/// Changes that may be carried out. Only [`review`] and [`approve_exactly`] make it.
 ///
 /// Invariant: each change is within the limits or was approved by a person, by its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -235,6 +235,19 @@ pub struct Bench<'a> {
     pub rejections: &'a BTreeSet<Digest>,
     /// How many managed people are gone from the source since the last complete read.
     pub gone: usize,
+}
+
+/// Lets go on what a person approved as a saved plan: the changes of `plan` with exactly these digests, whatever the
+/// limits and guards say, because the person saw them. Nothing else goes on; what waits beside them stays held.
+pub fn approve_exactly(plan: &Plan, held: Vec<Hold>, digests: &BTreeSet<Digest>) -> Review {
+    let approved = |change: &Change| digests.contains(&change.digest());
+    let changes = plan.changes.iter().filter(|change| approved(change)).cloned().collect();
+    let still = |hold: Hold| {
+        let bare = hold.changes.is_empty();
+        let changes: Vec<Change> = hold.changes.into_iter().filter(|change| !approved(change)).collect();
+        (bare || !changes.is_empty()).then_some(Hold { changes, ..hold })
+    };
+    Review { approved: ApprovedPlan { changes }, held: held.into_iter().filter_map(still).collect() }
 }
 
 /// Sorts a plan into what goes on and what waits.

@@ -6,9 +6,10 @@ use crate::domain::id::CycleId;
 
 use super::holds::HoldFault;
 use super::ports::{Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
+use super::saved::SavedOrder;
 use super::undo::{UndoFault, UndoOrder, UndoView, UndoWord};
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
-use super::{Abort, CycleOrder, Ending, Engine, Ports, Stop};
+use super::{Abort, CycleOrder, CycleReport, Ending, Engine, Ports, Stop};
 
 /// What a person can ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub enum Command {
         /// One person only.
         user: Option<String>,
     },
+    /// Carry out exactly a saved plan, or refuse.
+    Apply(Box<SavedOrder>),
     /// Tell how the service is.
     Status,
     /// List what waits.
@@ -34,8 +37,8 @@ pub enum Command {
     Approve {
         /// The hold's id, or its beginning.
         id: String,
-        /// One person's part only.
-        user: Option<String>,
+        /// These people's parts only; all of it when nobody is named.
+        users: Vec<String>,
         /// How many changes the person saw.
         count: Option<usize>,
     },
@@ -43,6 +46,8 @@ pub enum Command {
     Reject {
         /// The hold's id, or its beginning.
         id: String,
+        /// These people's parts only; all of it when nobody is named.
+        users: Vec<String>,
     },
     /// Show what undoing a cycle would bring back; carry it out with a person's word for what was shown.
     Undo {
@@ -69,6 +74,13 @@ pub enum Reply {
         /// The exit code, but for what there is to do.
         code: u8,
         /// The plan.
+        plan: Box<PlanView>,
+    },
+    /// A saved plan was refused, because it would be another one now.
+    Moved {
+        /// The exit code.
+        code: u8,
+        /// The plan as it would be now.
         plan: Box<PlanView>,
     },
     /// How the service is.
@@ -105,12 +117,18 @@ impl Reply {
         Self::Refused { code, fault }
     }
 
+    /// A cycle that ended.
+    pub(super) fn cycle(report: &CycleReport) -> Self {
+        Self::Cycle { code: report.ending.code(), cycle: CycleView::from(&report.summary) }
+    }
+
     /// The exit code of a command that got this answer.
     pub const fn code(&self) -> u8 {
         match self {
             Self::Cycle { code, .. }
             | Self::Plan { code, .. }
             | Self::Undo { code, .. }
+            | Self::Moved { code, .. }
             | Self::Refused { code, .. } => *code,
             Self::Status(_) | Self::Holds(_) | Self::Decided { .. } => 0,
         }
@@ -150,15 +168,16 @@ impl<P: Ports> Engine<P> {
         let carried = match command {
             Command::Cycle { user } => self.run_cycle(actor, user, stop, progress).await,
             Command::Plan { app, user } => self.show_plan(app.as_deref(), user.as_deref(), progress).await,
+            Command::Apply(saved) => self.apply_saved(*saved, actor, stop, progress).await,
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Holds => self.list_holds(),
-            Command::Approve { id, user, count } => self
-                .approve(&id, user.as_deref(), count, actor)
+            Command::Approve { id, users, count } => self
+                .approve(&id, users.iter().map(String::as_str), count, actor)
+                .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
+            Command::Reject { id, users } => self
+                .reject_people(&id, users.iter().map(String::as_str), actor)
                 .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
             Command::Undo { order, word } => self.run_undo(&order, word.as_ref(), actor, stop, progress).await,
-            Command::Reject { id } => {
-                self.reject(&id, actor).map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes))))
-            }
         };
         carried.unwrap_or_else(Reply::from)
     }
@@ -172,7 +191,7 @@ impl<P: Ports> Engine<P> {
     ) -> Result<Reply, Abort> {
         let order = CycleOrder { actor: actor.to_owned(), only, stop };
         let report = self.cycle(order, progress).await?;
-        Ok(Reply::Cycle { code: report.ending.code(), cycle: CycleView::from(&report.summary) })
+        Ok(Reply::cycle(&report))
     }
 
     async fn run_undo(
@@ -223,11 +242,13 @@ impl<P: Ports> Engine<P> {
             (true, false, true) => Ending::Held,
             (true, false, false) => Ending::Done,
         };
-        Ok(Reply::Plan { code: ending.code(), plan: Box::new(PlanView::of(&prepared, app)) })
+        let plan = self.bound(PlanView::of(&prepared, app), app, user)?;
+        Ok(Reply::Plan { code: ending.code(), plan: Box::new(plan) })
     }
 
     fn list_holds(&self) -> Result<Reply, Abort> {
-        Ok(Reply::Holds(self.ledger.holds()?.iter().map(HoldView::from).collect()))
+        let now = self.clock.now();
+        Ok(Reply::Holds(self.ledger.holds()?.iter().map(|hold| HoldView::at(hold, now)).collect()))
     }
 
     /// How the service is, as far as the store knows.

@@ -17,7 +17,12 @@ use super::ports::{
     AppCounts, Clock, Completeness, CycleSummary, DeedLedger, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
 use super::propose::{ProposeFault, Whole, names};
+use super::saved::SavedOrder;
+use super::view::PlanView;
 use super::{Abort, CycleReport, Ending, Engine, Ports, Stop};
+
+/// Groups that aren't reached any more and whose names are kept; they only serve messages.
+const FORMER_GROUPS_MAX: usize = 1_000;
 
 /// What is asked of a cycle.
 #[derive(Debug, Clone)]
@@ -89,7 +94,8 @@ impl<P: Ports> Engine<P> {
             match self.gather(at, &asked, &mut wants, progress).await {
                 Ok(read) => {
                     progress.note(&Event::Read(&read));
-                    wholes.insert(name, Whole { question: asked, read });
+                    let former = self.ledger.groups(&name)?;
+                    wholes.insert(name, Whole { question: asked, read, former });
                 }
                 Err(GatherFault::Ledger(fault)) => return Err(fault.into()),
                 Err(GatherFault::Read(fault)) => {
@@ -106,7 +112,7 @@ impl<P: Ports> Engine<P> {
                 apps.push(AppPlan { app, result: Err(problem.clone()) });
                 continue;
             }
-            let result = match self.propose(at, wants, &wholes, &mut faults, &cycle).await {
+            let result = match self.propose(at, wants, &wholes, &mut faults, &cycle, progress).await {
                 Ok(proposed) => {
                     let (plan, review) = self.brake(at, proposed.plan, proposed.gone, &wholes)?;
                     Ok(match only {
@@ -162,6 +168,33 @@ impl<P: Ports> Engine<P> {
     /// # Errors
     /// When the store or the report can't be used: nothing more is written then.
     pub async fn cycle(&mut self, order: CycleOrder, progress: &mut dyn Progress) -> Result<CycleReport, Abort> {
+        self.cycle_of(order, None, progress).await
+    }
+
+    /// Runs one cycle, or exactly a saved plan in one; one that breaks off leaves its trace where that is possible.
+    pub(super) async fn cycle_of(
+        &mut self,
+        order: CycleOrder,
+        saved: Option<&SavedOrder>,
+        progress: &mut dyn Progress,
+    ) -> Result<CycleReport, Abort> {
+        let began = self.clock.now();
+        let done = self.run_through(order, saved, progress).await;
+        if let Err(abort) = &done {
+            let mut summary = self.summary(&CycleId::at(began), began, Ending::Storage, BTreeMap::new(), false);
+            summary.text = abort.to_string();
+            // What keeps the cycle from going on may keep this from being noted as well.
+            let _ = self.ledger.end_cycle(&summary);
+        }
+        done
+    }
+
+    async fn run_through(
+        &mut self,
+        order: CycleOrder,
+        saved: Option<&SavedOrder>,
+        progress: &mut dyn Progress,
+    ) -> Result<CycleReport, Abort> {
         let began = self.clock.now();
         let cycle = CycleId::at(began);
         tracing::info!(cycle = %cycle, "cycle began");
@@ -172,8 +205,14 @@ impl<P: Ports> Engine<P> {
         self.report.ready()?;
         let unsettled = self.recover(&mut run).await?;
         let skip: BTreeMap<usize, Problem> = unsettled.into_iter().map(|one| (one.at, one.fault.problem())).collect();
-        let prepared = self.prepare(cycle.clone(), order.only.as_deref(), &skip, run.progress).await?;
+        let mut prepared = self.prepare(cycle.clone(), order.only.as_deref(), &skip, run.progress).await?;
+        if let Some(saved) = saved
+            && let Some(now) = self.hold_to(saved, &mut prepared, &mut run)?
+        {
+            return Ok(self.refused(&run, now));
+        }
         self.pin(&prepared.wholes)?;
+        self.keep_groups(&prepared.wholes)?;
         run.reached = prepared.wholes.iter().map(|(name, whole)| (name.clone(), whole.reached())).collect();
         let complete: BTreeSet<DirectoryName> =
             prepared.wholes.keys().filter(|name| !prepared.faults.contains_key(*name)).cloned().collect();
@@ -232,7 +271,19 @@ impl<P: Ports> Engine<P> {
         self.ledger.end_cycle(&summary)?;
         self.ledger.prune_deeds()?;
         tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, "cycle ended");
-        Ok(CycleReport { ending, summary, faults: prepared.faults, plans })
+        Ok(CycleReport { ending, summary, faults: prepared.faults, plans, moved: None })
+    }
+
+    /// A saved plan that moved: nothing was done, and there was no cycle to be kept.
+    fn refused(&self, run: &Run<'_>, now: Box<PlanView>) -> CycleReport {
+        let is_directory = |name: &String| self.directories.iter().any(|one| one.name().as_str() == name);
+        let ending = match now.faults.keys().next() {
+            Some(_) if now.faults.keys().any(is_directory) => Ending::Directory,
+            Some(_) => Ending::Zendesk,
+            None => Ending::Held,
+        };
+        let summary = self.summary(&run.cycle, run.now, ending, BTreeMap::new(), now.faults.is_empty());
+        CycleReport { ending, summary, faults: BTreeMap::new(), plans: BTreeMap::new(), moved: Some(now) }
     }
 
     /// The store belongs to these Zendesk accounts and no others.
@@ -256,6 +307,19 @@ impl<P: Ports> Engine<P> {
         }
         if pins.len() > before {
             self.ledger.pin(&pins)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the groups that were reached, and those that earlier reads reached: they have names only there.
+    fn keep_groups(&mut self, wholes: &BTreeMap<DirectoryName, Whole>) -> Result<(), Abort> {
+        for (name, whole) in wholes {
+            let mut groups = whole.read.end().groups.clone();
+            let gone = whole.former.iter().filter(|(id, _)| !whole.read.end().groups.contains_key(*id));
+            groups.extend(gone.take(FORMER_GROUPS_MAX).map(|(id, group)| (*id, group.clone())));
+            if groups != whole.former {
+                self.ledger.keep_groups(name, &groups)?;
+            }
         }
         Ok(())
     }

@@ -9,12 +9,15 @@ mod conclude;
 mod cycle;
 mod deeds;
 mod gather;
+mod hold_view;
 pub mod holds;
 mod keeps;
 pub mod ports;
 pub mod progress;
 mod propose;
 mod recover;
+mod reread;
+pub mod saved;
 pub mod undo;
 pub mod view;
 
@@ -157,4 +160,6 @@ pub struct CycleReport {
     pub faults: BTreeMap<DirectoryName, ReadFault>,
     /// The plans, by app, as they were made.
     pub plans: BTreeMap<AppName, Plan>,
+    /// For a saved plan that was refused: what the plan would be now.
+    pub moved: Option<Box<view::PlanView>>,
 }

@@ -8,6 +8,7 @@ use std::fs::File;
 
 use super::keys;
 use super::records::{self, DeedKey, HoldHead, NotedIntent, Pinned, Stored};
+use super::revision::is_other;
 use super::sealed::{Tree, damaged};
 use super::vault::{Draft, Turned, Vault};
 use crate::domain::account::{KnownAccount, Standing, Trace};
@@ -124,6 +125,9 @@ impl SledLedger {
         // Links that are given up go first: in one step two people may change accounts with each other.
         for known in accounts {
             let before: Option<KnownAccount> = self.read(Tree::Accounts, &keys::person(app, &known.person))?;
+            if is_other(before.as_ref(), known) {
+                self.revise(draft)?;
+            }
             if let Some(before) = before.filter(|before| before.account != known.account) {
                 self.disown(draft, app, &before)?;
             }
@@ -171,6 +175,7 @@ impl SledLedger {
             Settlement::Known(known) => self.put_accounts(&mut draft, &intent.app, &[known])?,
             Settlement::Forgotten => {
                 if let Some(known) = self.known(&intent.app, &intent.person)? {
+                    self.revise(&mut draft)?;
                     self.disown(&mut draft, &intent.app, &known)?;
                 }
                 let key = keys::person(&intent.app, &intent.person);
@@ -270,6 +275,10 @@ impl Ledger for SledLedger {
 
     fn pin(&mut self, pins: &BTreeMap<PinKey, EntryId>) -> Result<(), LedgerFault> {
         let mut draft = Draft::default();
+        let known = self.pins()?;
+        if pins.iter().any(|(pin, entry)| known.get(pin) != Some(entry)) {
+            self.revise(&mut draft)?;
+        }
         for (pin, entry) in pins {
             let pinned = Pinned { pin: pin.clone(), entry: *entry };
             draft.put(Tree::Pins, keys::pin(pin), &records::write(&pinned)?)?;

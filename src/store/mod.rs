@@ -13,11 +13,14 @@ mod manifest;
 mod open;
 mod place;
 mod records;
+mod revision;
 mod sealed;
 mod vault;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use ledger::SledLedger;
 pub use open::{Condition, Opened};
+pub use view::View;

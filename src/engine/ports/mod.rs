@@ -8,6 +8,7 @@ mod helpdesk;
 mod keeps;
 mod ledger;
 mod report;
+mod revision;
 
 pub use deeds::{DeedCycle, DeedLedger, cycles_kept};
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
@@ -18,6 +19,7 @@ pub use ledger::{
     Settlement, Trouble,
 };
 pub use report::{Event, Progress, Report, ReportFault, Told};
+pub use revision::{Revision, Revisions};
 
 use chrono::{DateTime, Utc};
 

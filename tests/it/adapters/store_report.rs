@@ -16,7 +16,7 @@ use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
     AppStanding, CycleSummary, DeedCycle, DeedLedger, HoldRecord, Intent, KeepLedger, Ledger, LedgerFault, Report,
-    ReportFault, Settlement, Told, Trouble,
+    ReportFault, Revision, Revisions, Settlement, Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -113,6 +113,12 @@ impl DeedLedger for Watched<SledLedger> {
     }
     fn prune_deeds(&mut self) -> Result<(), LedgerFault> {
         self.during("prune_deeds", |inner| inner.prune_deeds())
+    }
+}
+
+impl Revisions for Watched<SledLedger> {
+    fn revision(&self) -> Result<Revision, LedgerFault> {
+        self.inner.revision()
     }
 }
 

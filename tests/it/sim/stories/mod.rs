@@ -4,6 +4,7 @@
 
 mod broken;
 mod kept;
+mod meanwhile;
 mod whole;
 
 use std::collections::BTreeSet;

@@ -11,7 +11,7 @@ use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, En
 use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Settlement, Trouble,
+    AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
 };
 
 use super::fuse::Fuse;
@@ -21,6 +21,7 @@ use super::lock;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LedgerState {
     pub serial: u64,
+    pub revision: u64,
     pub accepted: BTreeMap<AppName, ()>,
     pub bound: BTreeMap<String, String>,
     pub accounts: BTreeMap<(AppName, PersonId), KnownAccount>,
@@ -42,9 +43,11 @@ impl LedgerState {
         let key = (intent.app.clone(), intent.person.clone());
         match settlement {
             Settlement::Known(known) => {
+                self.revision += 1;
                 self.accounts.insert(key, (**known).clone());
             }
             Settlement::Forgotten => {
+                self.revision += 1;
                 self.accounts.remove(&key);
             }
             Settlement::Unchanged => {}
@@ -120,6 +123,12 @@ impl MemoryLedger {
     }
 }
 
+impl Revisions for MemoryLedger {
+    fn revision(&self) -> Result<Revision, LedgerFault> {
+        Ok(Revision { store: "memory".to_owned(), number: lock(&self.state).revision })
+    }
+}
+
 impl Ledger for MemoryLedger {
     fn serial(&self) -> u64 {
         lock(&self.state).serial
@@ -174,7 +183,10 @@ impl Ledger for MemoryLedger {
 
     fn remember(&mut self, app: &AppName, accounts: &[KnownAccount]) -> Result<(), LedgerFault> {
         self.mutate(|state| {
+            let kept = |known: &KnownAccount| (known.account, known.standing, known.written.clone());
             for known in accounts {
+                let before = state.accounts.get(&(app.clone(), known.person.clone())).map(kept);
+                state.revision += u64::from(before != Some(kept(known)));
                 state.accounts.insert((app.clone(), known.person.clone()), known.clone());
             }
             Ok(())
@@ -187,6 +199,7 @@ impl Ledger for MemoryLedger {
 
     fn pin(&mut self, pins: &BTreeMap<PinKey, EntryId>) -> Result<(), LedgerFault> {
         self.mutate(|state| {
+            state.revision += 1;
             state.pins.clone_from(pins);
             Ok(())
         })

@@ -38,12 +38,16 @@ pub async fn ask(joined: &Joined, command: Command, ui: &mut Ui) -> Result<Reply
     // Declared first, so that it goes after the engine that works on it.
     let view;
     let mut engine = match &command {
-        Command::Plan { .. } | Command::Status | Command::Holds => {
+        Command::Plan { .. } | Command::Status | Command::Holds | Command::Undo { word: None, .. } => {
             let (copy, engine) = join::engine_to_look(joined)?;
             view = Some(copy);
             engine
         }
-        Command::Cycle { .. } | Command::Apply(_) | Command::Approve { .. } | Command::Reject { .. } => {
+        Command::Cycle { .. }
+        | Command::Apply(_)
+        | Command::Approve { .. }
+        | Command::Reject { .. }
+        | Command::Undo { word: Some(_), .. } => {
             view = None;
             join::engine(joined)?
         }

@@ -113,6 +113,10 @@ pub struct PlanArgs {
     /// Only this person, by mail, name or immutable id.
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+    /// Without a network: what this configuration would do with what the last complete reads showed. Needs no secrets;
+    /// what was never read isn't known, and said.
+    #[arg(long, conflicts_with = "out")]
+    pub offline: bool,
     /// Save the plan to this file as well, for `apply`; only with --app or --user, their part alone.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -108,7 +108,14 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
 async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
     match cli.command {
         None if cli.dry_run => {
-            let args = PlanArgs { app: None, user: cli.user, out: None, format: Format::Text, exit_code: false };
+            let args = PlanArgs {
+                app: None,
+                user: cli.user,
+                offline: false,
+                out: None,
+                format: Format::Text,
+                exit_code: false,
+            };
             ask::plan(&joined, args).await
         }
         None if cli.once => ask::once(&joined, cli.user).await,

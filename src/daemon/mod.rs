@@ -17,11 +17,10 @@ use tokio::time::Instant;
 
 use crate::control::Line;
 use crate::control::server::{Ask, serve};
-use crate::domain::brake::Limits;
 use crate::domain::schedule::Schedule;
 use crate::engine::command::{Command, Reply};
 use crate::engine::view::{StatusView, wait_text};
-use crate::engine::{App, Engine, Ports, Stop};
+use crate::engine::{Engine, Ports, Renewal, Stop};
 
 use worker::{Job, Worker};
 
@@ -56,12 +55,8 @@ enum Event {
 
 /// What a new configuration brings.
 pub struct Renewed<P: Ports> {
-    /// Where changes come from.
-    pub directories: Vec<P::Directory>,
-    /// Where they go.
-    pub apps: Vec<App<P::Helpdesk>>,
-    /// The brake's limits.
-    pub limits: Limits,
+    /// What the engine is built of.
+    pub parts: Renewal<P>,
     /// When cycles run.
     pub schedule: Schedule,
     /// How much later than its tick a cycle may begin.

@@ -81,9 +81,7 @@ where
     async fn work(&mut self, job: Job<P>) {
         let (command, actor, answers) = match job {
             Job::Renew(renewed) => {
-                self.engine.directories = renewed.directories;
-                self.engine.apps = renewed.apps;
-                self.engine.limits = renewed.limits;
+                self.engine.renew(renewed.parts);
                 return;
             }
             Job::Command { command, actor, answers } => (command, actor, answers),
@@ -117,7 +115,7 @@ where
     fn begin(&self, command: &Command) {
         let phase = match command {
             Command::Cycle { .. } => "running a cycle",
-            Command::Plan { .. } | Command::Undo { word: None, .. } => "planning",
+            Command::Plan { .. } | Command::Offline { .. } | Command::Undo { word: None, .. } => "planning",
             Command::Undo { word: Some(_), .. } => "undoing",
             Command::Apply(_) => "applying a saved plan",
             Command::Status | Command::Holds | Command::Approve { .. } | Command::Reject { .. } => "answering",

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::change::{Change, Class, Guard};
+use super::edit::Edit;
 use super::id::{AppName, Digest, Digester};
 use super::plan::Plan;
 
@@ -103,6 +104,24 @@ pub enum HoldReason {
     },
     /// A fact of a single person or group.
     Guard(Guard),
+    /// The configuration was edited, and this is what it does differently from the accepted one.
+    Edit {
+        /// Accounts that it makes or gives back.
+        adds: usize,
+        /// Accounts that it changes.
+        changes: usize,
+        /// Accounts that it takes away.
+        removes: usize,
+        /// Of how many accounts.
+        of: usize,
+    },
+    /// The app isn't in the configuration any more, and managed accounts are left there.
+    AppGone {
+        /// The app.
+        app: AppName,
+        /// How many.
+        managed: usize,
+    },
     /// A person decided against it.
     Rejected,
 }
@@ -125,6 +144,8 @@ impl HoldReason {
             Self::Guard(Guard::Unreadable) => "unreadable",
             Self::Guard(Guard::Unproven) => "unproven_account",
             Self::Guard(Guard::MakesAdmin) => "makes_admin",
+            Self::Edit { .. } => "edit",
+            Self::AppGone { .. } => "app_removed",
             Self::Rejected => "rejected",
         }
     }
@@ -154,6 +175,17 @@ impl fmt::Display for HoldReason {
                 "the account was found by its mail or a template's external_id alone, and no record links it",
             ),
             Self::Guard(Guard::MakesAdmin) => f.write_str("it makes an admin"),
+            Self::Edit { adds, changes, removes, of } => {
+                write!(f, "this edit adds {adds}, changes {changes}, removes {removes} of {of} accounts")
+            }
+            Self::AppGone { app, managed: 1 } => write!(
+                f,
+                "app {app} is not configured any more; its managed account stays as it is: put it back, or release it"
+            ),
+            Self::AppGone { app, managed } => write!(
+                f,
+                "app {app} is not configured any more; its {managed} managed accounts stay as they are: put it back, or release them"
+            ),
             Self::Rejected => f.write_str("a person decided against it"),
         }
     }
@@ -235,6 +267,8 @@ pub struct Bench<'a> {
     pub rejections: &'a BTreeSet<Digest>,
     /// How many managed people are gone from the source since the last complete read.
     pub gone: usize,
+    /// What the configuration does differently from the accepted one.
+    pub edit: &'a Edit,
 }
 
 /// Lets go on what a person approved as a saved plan: the changes of `plan` with exactly these digests, whatever the
@@ -258,7 +292,9 @@ pub fn review(plan: &Plan, bench: &Bench<'_>) -> Review {
     let approved = |change: &Change| bench.approvals.contains(&change.digest());
     let rejected = |change: &Change| bench.rejections.contains(&change.digest());
     // What was approved counts too: letting one go on must not let the others through below the limit.
-    let counted = |change: &&Change| change.guard.is_none() && !rejected(change);
+    // What an edit brings doesn't: it waits as a whole, and must not hold what has nothing to do with it.
+    let edited = |change: &Change| bench.edit.brings(change) && !approved(change);
+    let counted = |change: &&Change| change.guard.is_none() && !rejected(change) && !edited(change);
     for change in plan.changes.iter().filter(counted) {
         *counts.entry(change.class).or_default() += 1;
     }
@@ -272,6 +308,10 @@ pub fn review(plan: &Plan, bench: &Bench<'_>) -> Review {
         }
         if rejected(change) {
             return Some(HoldReason::Rejected);
+        }
+        if edited(change) {
+            let Edit { adds, changes, removes, of, .. } = *bench.edit;
+            return Some(HoldReason::Edit { adds, changes, removes, of });
         }
         if change.class == Class::Link {
             return None;

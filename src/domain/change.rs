@@ -377,6 +377,8 @@ pub enum Confirm {
     No,
     /// The departure must still be shown by a look-up of the person.
     Departure,
+    /// The configuration shows it, and always a person's approval: there is nothing to look up.
+    Configuration,
 }
 
 impl Change {

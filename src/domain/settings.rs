@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::account_state::StateRules;
 use super::brake::Limits;
 use super::dn::Dn;
-use super::id::{AppName, DirectoryName};
+use super::id::{AppName, Digest, Digester, DirectoryName};
 use super::rules::AppRules;
 use super::schedule::Schedule;
 
@@ -131,6 +131,22 @@ pub struct DirectorySettings {
     pub timeout: Duration,
     /// How long a whole read may take.
     pub read_timeout: Duration,
+}
+
+impl DirectorySettings {
+    /// A digest of what decides which people and groups are found here, and by which id: not by which server, as whom,
+    /// or how fast.
+    pub fn scope(&self) -> Digest {
+        let mut digest = Digester::new("scope 1");
+        digest.text(self.name.as_str()).text(&format!("{:?}", self.kind));
+        self.bases.iter().for_each(|base| {
+            digest.bytes(base.key().as_bytes());
+        });
+        for text in [&self.id_attribute, &self.people_filter, &self.group_filter, &self.member_attribute] {
+            digest.text(text);
+        }
+        digest.finish()
+    }
 }
 
 /// How we show who we are to Zendesk.

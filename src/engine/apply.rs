@@ -21,6 +21,7 @@ use super::deeds::ended;
 use super::ports::{
     CallFault, Clock, DeedLedger, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement,
 };
+use super::propose::Asked;
 use super::{Abort, Engine, Ports, Stop};
 
 /// What runs through a whole cycle.
@@ -54,6 +55,8 @@ pub(super) struct Carried {
     pub(super) fault: Option<Problem>,
     /// The digests that were begun: an approval works once.
     pub(super) begun: BTreeSet<Digest>,
+    /// Those that were carried out whole.
+    pub(super) finished: BTreeSet<Digest>,
 }
 
 /// Unanswered changes after which an app is left alone: each is one more that must be asked about.
@@ -108,7 +111,8 @@ impl<P: Ports> Engine<P> {
                 carried.left = total - index;
                 break;
             }
-            carried.begun.insert(change.digest());
+            let digest = change.digest();
+            carried.begun.insert(digest);
             let seq = run.next_seq();
             let started = Instant::now();
             let skip = if seats_short && takes_seat(&change) {
@@ -139,7 +143,10 @@ impl<P: Ports> Engine<P> {
                 applied
             };
             match &applied.outcome {
-                Outcome::Done(_) | Outcome::AlreadySo(_) => carried.done += 1,
+                Outcome::Done(_) | Outcome::AlreadySo(_) => {
+                    carried.done += 1;
+                    carried.finished.insert(digest);
+                }
                 Outcome::Unknown(_) => {
                     carried.failed += 1;
                     unknown += 1;
@@ -170,8 +177,10 @@ impl<P: Ports> Engine<P> {
         reached: &BTreeSet<EntryId>,
         now: DateTime<Utc>,
     ) -> Option<Problem> {
-        if change.confirm == Confirm::No {
-            return None;
+        match change.confirm {
+            // A person approved what the configuration says, and it is frozen in a cycle.
+            Confirm::No | Confirm::Configuration => return None,
+            Confirm::Departure => {}
         }
         let hint = "nothing was written; the next cycle looks again";
         let known = match self.ledger.known(&change.app, &change.person) {
@@ -180,7 +189,7 @@ impl<P: Ports> Engine<P> {
                 return Some(Problem::new("not_confirmed", "the store no longer knows the account", hint));
             }
         };
-        let departure = match self.look_up(&known, reached, now).await {
+        let departure = match self.planner().look_up(&known, reached, now, &mut Asked::default()).await {
             Ok(departure) => departure,
             Err(fault) => return Some(Problem::new("not_confirmed", fault, hint)),
         };
@@ -194,7 +203,7 @@ impl<P: Ports> Engine<P> {
             // What was shown outright and can't be found any more is an absence, and a first one.
             Departure::Absent if change.class == Class::RemovalByAbsence => None,
             Departure::Unreadable { .. } if excused => None,
-            Departure::Absent | Departure::Unreadable { .. } | Departure::StillHeld { .. } => {
+            Departure::Absent | Departure::Unreadable { .. } | Departure::StillHeld { .. } | Departure::Untied(_) => {
                 Some(Problem::new("not_confirmed", departure, hint))
             }
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::CycleId;
 
 use super::holds::HoldFault;
-use super::ports::{Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
+use super::ports::{AcceptedLedger as _, Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
 use super::saved::SavedOrder;
 use super::undo::{UndoFault, UndoOrder, UndoView, UndoWord};
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
@@ -29,6 +29,15 @@ pub enum Command {
     },
     /// Carry out exactly a saved plan, or refuse.
     Apply(Box<SavedOrder>),
+    /// Show what the configuration of this text would do, as far as the stored images tell; change nothing.
+    Offline {
+        /// The configuration's text.
+        text: String,
+        /// One app only.
+        app: Option<String>,
+        /// One person only.
+        user: Option<String>,
+    },
     /// Tell how the service is.
     Status,
     /// List what waits.
@@ -168,6 +177,9 @@ impl<P: Ports> Engine<P> {
         let carried = match command {
             Command::Cycle { user } => self.run_cycle(actor, user, stop, progress).await,
             Command::Plan { app, user } => self.show_plan(app.as_deref(), user.as_deref(), progress).await,
+            Command::Offline { text, app, user } => {
+                self.show_offline(&text, app.as_deref(), user.as_deref(), progress).await
+            }
             Command::Apply(saved) => self.apply_saved(*saved, actor, stop, progress).await,
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Holds => self.list_holds(),
@@ -262,6 +274,9 @@ impl<P: Ports> Engine<P> {
         let holds = self.ledger.holds()?;
         let waiting: Vec<_> = holds.iter().filter(|hold| hold.state == HoldState::Waiting).collect();
         let mut accounts = std::collections::BTreeMap::new();
+        for (app, managed) in self.ledger.populations()?.into_iter().filter(|(_, managed)| *managed > 0) {
+            accounts.insert(app.to_string(), managed);
+        }
         for app in &self.apps {
             accounts.insert(app.rules.app.to_string(), self.ledger.app_standing(&app.rules.app)?.population);
         }
@@ -279,6 +294,12 @@ impl<P: Ports> Engine<P> {
                 .min()
                 .map(|since| since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
             accounts,
+            signs: waiting
+                .iter()
+                .filter(|hold| hold.changes.is_empty())
+                .map(|hold| format!("{}: {}", hold.app, hold.reason))
+                .chain(self.configuration.unreadable())
+                .collect(),
             reload: None,
         })
     }

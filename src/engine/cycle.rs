@@ -2,21 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::account::Catalog;
+use crate::domain::assignment::Assignment;
 use crate::domain::brake::{Bench, Review, review};
 use crate::domain::change::Change;
+use crate::domain::edit::Edit;
 use crate::domain::id::{AppName, CycleId, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 use crate::domain::plan::Plan;
+use crate::domain::rules::AppRules;
 use crate::domain::scope::Resolved;
 
 use super::apply::{Carried, Run};
+use super::compare::{Both, Compared, Heard};
 use super::conclude::{Brakes, Concluded, Reads};
-use super::gather::{GatherFault, Question, Wants, question};
+use super::edits::Course;
+use super::gather::{GatherFault, Wants};
 use super::holds::{approvals, missing_group, rejections, spend};
+use super::planner::Planner;
 use super::ports::{
     AppCounts, Clock, Completeness, CycleSummary, DeedLedger, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
-use super::propose::{ProposeFault, Whole, names};
+use super::propose::{Answers, ProposeFault, Whole, names};
 use super::saved::SavedOrder;
 use super::view::PlanView;
 use super::{Abort, CycleReport, Ending, Engine, Ports, Stop};
@@ -40,6 +47,8 @@ pub struct CycleOrder {
 pub struct AppPlan {
     /// The app.
     pub app: AppName,
+    /// What the configuration does differently from the accepted one.
+    pub edit: Edit,
     /// The plan with its review, or why there is none.
     pub result: Result<(Plan, Review), Problem>,
 }
@@ -53,7 +62,11 @@ pub struct Prepared {
     pub faults: BTreeMap<DirectoryName, ReadFault>,
     /// The apps, in the order of the configuration.
     pub apps: Vec<AppPlan>,
-    wholes: BTreeMap<DirectoryName, Whole>,
+    pub(super) wholes: BTreeMap<DirectoryName, Whole>,
+    /// What look-ups answered.
+    pub(super) looked_up: Answers,
+    /// The names at Zendesk, by app that was asked.
+    pub(super) catalogs: BTreeMap<AppName, Catalog>,
 }
 
 impl Prepared {
@@ -82,53 +95,73 @@ impl<P: Ports> Engine<P> {
         skip: &BTreeMap<usize, Problem>,
         progress: &mut dyn Progress,
     ) -> Result<Prepared, Abort> {
-        let mut wants: Vec<Wants> = self.apps.iter().map(|_| Wants::default()).collect();
+        self.planner().prepare(cycle, only, skip, progress).await
+    }
+}
+
+impl<P: Ports> Planner<'_, P> {
+    /// Plans every app, and changes nothing.
+    pub(super) async fn prepare(
+        &mut self,
+        cycle: CycleId,
+        only: Option<&str>,
+        skip: &BTreeMap<usize, Problem>,
+        progress: &mut dyn Progress,
+    ) -> Result<Prepared, Abort> {
+        let sets = self.sets();
+        let mut wants: Vec<Wants> = sets.iter().map(|_| Wants::default()).collect();
         let mut wholes = BTreeMap::new();
         let mut faults = BTreeMap::new();
+        let mut unheard = BTreeSet::new();
         for at in 0..self.directories.len() {
             let name = self.directories[at].name().clone();
-            let asked: Question = question(&name, &self.apps, &self.ledger.pins()?, self.clock.now());
-            if asked.order.groups.is_empty() {
-                continue;
-            }
-            match self.gather(at, &asked, &mut wants, progress).await {
-                Ok(read) => {
-                    progress.note(&Event::Read(&read));
-                    let former = self.ledger.groups(&name)?;
-                    wholes.insert(name, Whole { question: asked, read, former });
+            match self.read(at, &sets, &mut wants, &mut unheard, progress).await {
+                Ok(Some(whole)) => {
+                    progress.note(&Event::Read(&whole.read));
+                    wholes.insert(name, whole);
                 }
+                Ok(None) => {}
                 Err(GatherFault::Ledger(fault)) => return Err(fault.into()),
                 Err(GatherFault::Read(fault)) => {
                     progress.note(&Event::Fault(&fault.problem()));
-                    wants.iter_mut().for_each(|wants| wants.people.retain(|person, _| person.directory != name));
                     faults.insert(name, fault);
                 }
             }
         }
+        let mut former: BTreeMap<usize, Wants> = BTreeMap::new();
+        for (set, wants) in sets.iter().skip(self.apps.len()).zip(wants.split_off(self.apps.len())) {
+            former.insert(set.app, wants);
+        }
+        let (mut looked_up, mut catalogs) = (Answers::new(), BTreeMap::new());
         let mut apps = Vec::new();
         for (at, wants) in wants.into_iter().enumerate() {
             let app = self.apps[at].rules.app.clone();
             if let Some(problem) = skip.get(&at) {
-                apps.push(AppPlan { app, result: Err(problem.clone()) });
+                apps.push(AppPlan { app, edit: Edit::default(), result: Err(problem.clone()) });
                 continue;
             }
-            let result = match self.propose(at, wants, &wholes, &mut faults, &cycle, progress).await {
-                Ok(proposed) => {
-                    let (plan, review) = self.brake(at, proposed.plan, proposed.gone, &wholes)?;
-                    Ok(match only {
+            let heard = Heard { sets: &sets, wholes: &wholes, unheard: &unheard };
+            let wants = Both { present: wants, former: former.remove(&at) };
+            let part = match self.compare(at, wants, &heard, &mut faults, &cycle, progress).await {
+                Ok(Compared { proposed, edit, asked }) => {
+                    looked_up.extend(asked.present);
+                    catalogs.extend(asked.catalog.map(|catalog| (app.clone(), catalog)));
+                    let (plan, review) = self.brake(at, proposed.plan, proposed.gone, &edit, &wholes)?;
+                    let pair = match only {
                         Some(user) => narrow(plan, review, user),
                         None => (plan, review),
-                    })
+                    };
+                    AppPlan { app, edit, result: Ok(pair) }
                 }
                 Err(ProposeFault::Ledger(fault)) => return Err(fault.into()),
                 Err(ProposeFault::Call(fault)) => {
                     progress.note(&Event::Fault(&fault.problem()));
-                    Err(fault.problem())
+                    AppPlan { app, edit: Edit::default(), result: Err(fault.problem()) }
                 }
             };
-            apps.push(AppPlan { app, result });
+            apps.push(part);
         }
-        Ok(Prepared { cycle, faults, apps, wholes })
+        Ok(Prepared { cycle, faults, apps, wholes, looked_up, catalogs })
     }
 
     fn brake(
@@ -136,6 +169,7 @@ impl<P: Ports> Engine<P> {
         at: usize,
         plan: Plan,
         gone: usize,
+        edit: &Edit,
         wholes: &BTreeMap<DirectoryName, Whole>,
     ) -> Result<(Plan, Review), Abort> {
         let rules = &self.apps[at].rules;
@@ -143,18 +177,10 @@ impl<P: Ports> Engine<P> {
         let holds = self.ledger.holds()?;
         let (approvals, rejections) = (approvals(&holds, &rules.app, self.clock.now()), rejections(&holds, &rules.app));
         let experience = standing.experience;
-        let bench = Bench { limits: self.limits, experience, approvals: &approvals, rejections: &rejections, gone };
+        let bench =
+            Bench { limits: self.limits, experience, approvals: &approvals, rejections: &rejections, gone, edit };
         let mut reviewed = review(&plan, &bench);
-        for assignment in &rules.assignments {
-            let Some(whole) = wholes.get(&assignment.directory) else { continue };
-            let key = assignment.pin_key();
-            let position = whole.question.keys.iter().position(|one| *one == key);
-            let lost = match position.and_then(|at| whole.read.end().resolved.get(at)) {
-                Some(Resolved::Missing) => Some(assignment.text.clone()),
-                Some(Resolved::Ambiguous(fits)) => Some(format!("{} (it fits {})", assignment.text, fits.join("; "))),
-                Some(Resolved::Found(_)) | None => None,
-            };
-            let Some(text) = lost else { continue };
+        for (assignment, text) in lost_groups(rules, wholes) {
             let shown = [missing_group(&rules.app, &assignment.text), missing_group(&rules.app, &text)];
             if !reviewed.held.iter().any(|hold| shown.iter().any(|one| one.reason == hold.reason)) {
                 reviewed.held.push(missing_group(&rules.app, &text));
@@ -162,7 +188,28 @@ impl<P: Ports> Engine<P> {
         }
         Ok((plan, reviewed))
     }
+}
 
+/// The assignments whose groups were not found, each with what there is to say of it.
+fn lost_groups<'a>(
+    rules: &'a AppRules,
+    wholes: &'a BTreeMap<DirectoryName, Whole>,
+) -> impl Iterator<Item = (&'a Assignment, String)> {
+    rules.assignments.iter().filter_map(|assignment| {
+        let whole = wholes.get(&assignment.directory)?;
+        let key = assignment.pin_key();
+        let position = whole.question.keys.iter().position(|one| *one == key);
+        match position.and_then(|at| whole.read.end().resolved.get(at))? {
+            Resolved::Missing => Some((assignment, assignment.text.clone())),
+            Resolved::Ambiguous(fits) => {
+                Some((assignment, format!("{} (it fits {})", assignment.text, fits.join("; "))))
+            }
+            Resolved::Found(_) => None,
+        }
+    })
+}
+
+impl<P: Ports> Engine<P> {
     /// Runs one cycle.
     ///
     /// # Errors
@@ -213,7 +260,7 @@ impl<P: Ports> Engine<P> {
         }
         self.pin(&prepared.wholes)?;
         self.keep_groups(&prepared.wholes)?;
-        run.reached = prepared.wholes.iter().map(|(name, whole)| (name.clone(), whole.reached())).collect();
+        self.keep_pictures(&mut prepared)?;
         let complete: BTreeSet<DirectoryName> =
             prepared.wholes.keys().filter(|name| !prepared.faults.contains_key(*name)).cloned().collect();
         let mut endings = BTreeSet::from([Ending::Done]);
@@ -222,7 +269,9 @@ impl<P: Ports> Engine<P> {
         }
         let mut counts = BTreeMap::new();
         let mut plans = BTreeMap::new();
-        for (at, part) in prepared.apps.into_iter().enumerate() {
+        for part in prepared.apps {
+            // A saved plan may be of one app only: the place in the plan is no place in the configuration.
+            let Some(at) = self.apps.iter().position(|one| one.rules.app == part.app) else { continue };
             let (plan, reviewed) = match part.result {
                 Ok(pair) => pair,
                 Err(problem) => {
@@ -231,6 +280,8 @@ impl<P: Ports> Engine<P> {
                     continue;
                 }
             };
+            let reached = |(name, whole): (&DirectoryName, &Whole)| (name.clone(), whole.reached[at].clone());
+            run.reached = prepared.wholes.iter().map(reached).collect();
             let carried = self.apply(at, reviewed.approved, &mut run).await?;
             let of_app = |name: &&DirectoryName| {
                 self.apps[at].rules.assignments.iter().any(|assignment| assignment.directory == **name)
@@ -238,13 +289,13 @@ impl<P: Ports> Engine<P> {
             let unread = prepared.faults.keys().filter(of_app).cloned().collect();
             // A cycle for one person says nothing about the others' troubles and holds.
             let concluded = if order.only.is_none() {
-                self.conclude(
-                    &plan,
-                    &reviewed.held,
-                    &carried.begun,
-                    &Reads { complete: &complete, unread: &unread },
-                    &mut run,
-                )?
+                let reads = Reads { complete: &complete, unread: &unread };
+                let concluded = self.conclude(&plan, &reviewed.held, &carried.begun, &reads, &mut run)?;
+                let lost =
+                    self.configuration.newly_lost(lost_groups(&self.apps[at].rules, &prepared.wholes), &plan.app);
+                let (edit, finished) = (&part.edit, &carried.finished);
+                self.settle_edit(at, &Course { edit, finished, unread: &unread, lost })?;
+                concluded
             } else {
                 if !carried.begun.is_empty() {
                     let holds = spend(self.ledger.holds()?, &part.app, &carried.begun);
@@ -264,6 +315,9 @@ impl<P: Ports> Engine<P> {
         }
         for (name, fault) in &prepared.faults {
             self.tell_fault(&mut run, None, Some(name), fault.problem())?;
+        }
+        if order.only.is_none() && self.tell_apps_gone(&mut run)? > 0 {
+            endings.insert(Ending::Held);
         }
         let ending = endings.first().copied().unwrap_or(Ending::Done);
         let summary = self.summary(&cycle, began, ending, counts, prepared.faults.is_empty());

@@ -332,7 +332,9 @@ pub(super) fn missing_group(app: &AppName, text: &str) -> Hold {
 pub(super) fn hold_problem(record: &HoldRecord) -> Problem {
     let count = record.changes.len();
     let what = if count == 0 { record.reason.clone() } else { format!("{}: {}", wait_text(count), record.reason) };
-    let hint = if count == 0 {
+    let hint = if record.code == "app_removed" {
+        "put the app back into the configuration, or release its accounts".to_owned()
+    } else if count == 0 {
         "restore the group, or take the assignment out".to_owned()
     } else {
         format!("see `holds show {0}`, then `holds approve {0}` or repair the cause", record.id.short())

@@ -5,16 +5,23 @@
 
 mod apply;
 pub mod command;
+mod compare;
 mod conclude;
 mod cycle;
 mod deeds;
+mod edits;
 mod gather;
 mod hold_view;
 pub mod holds;
 mod keeps;
+mod offline;
+mod picture;
+mod planner;
 pub mod ports;
 pub mod progress;
 mod propose;
+mod reach;
+mod recalled;
 mod recover;
 mod reread;
 pub mod saved;
@@ -32,6 +39,7 @@ use crate::domain::rules::AppRules;
 use ports::{Clock, CycleSummary, Directory, Helpdesk, Ledger, LedgerFault, ReadFault, Report, ReportFault};
 
 pub use cycle::{AppPlan, CycleOrder, Prepared};
+pub use edits::{Configuration, Former, Outline, Reader, Renewal};
 
 /// The five adapters of one build: real ones in the product, simulated ones in tests.
 pub trait Ports {
@@ -73,6 +81,8 @@ pub struct Engine<P: Ports> {
     pub clock: P::Clock,
     /// The brake's limits.
     pub limits: Limits,
+    /// The configuration that this was built from, and what people agreed to before.
+    pub configuration: Configuration,
 }
 
 /// A cycle can't go on: the store or the report can't be used. Nothing is done that couldn't be remembered and told.

@@ -10,8 +10,14 @@ pub(super) const SCHEMA: &[u8] = b"schema";
 pub(super) const SETTLED: &[u8] = b"settled\0";
 /// That this store took the place of one that was lost, damaged, or newer.
 pub(super) const REPLACED: &[u8] = b"replaced";
+/// What the keys of accepted texts begin with.
+pub(super) const ACCEPTED: &[u8] = b"accepted\0";
 /// How far what is known has come.
 pub(super) const REVISION: &[u8] = b"revision";
+/// What the keys of images begin with.
+const IMAGE: &[u8] = b"image\0";
+/// What the keys of names at Zendesk begin with.
+const CATALOG: &[u8] = b"catalog\0";
 /// What the keys of bindings begin with.
 const BINDING: &[u8] = b"binding\0";
 
@@ -95,6 +101,36 @@ pub(super) fn hold_change(app: &AppName, id: Digest, number: u32) -> Vec<u8> {
 /// Whether an app had an accepted cycle.
 pub(super) fn settled(app: &AppName) -> Vec<u8> {
     joined(&[SETTLED, app.as_str().as_bytes()])
+}
+
+/// The head of a directory's image.
+pub(super) fn image(directory: &DirectoryName) -> Vec<u8> {
+    joined(&[IMAGE, directory.as_str().as_bytes()])
+}
+
+/// The names at an app's Zendesk.
+pub(super) fn catalog(app: &AppName) -> Vec<u8> {
+    joined(&[CATALOG, app.as_str().as_bytes()])
+}
+
+/// The text of the configuration that was accepted for an app.
+pub(super) fn accepted(app: &AppName) -> Vec<u8> {
+    joined(&[ACCEPTED, app.as_str().as_bytes()])
+}
+
+/// The app of an accepted text.
+pub(super) fn accepted_app(key: &[u8]) -> Result<AppName, Malformed> {
+    AppName::new(text(key.strip_prefix(ACCEPTED).unwrap_or_default())?)
+}
+
+/// The directory in a key of app, directory and entry.
+pub(super) fn directory_of(key: &[u8]) -> Result<DirectoryName, Malformed> {
+    person_of(key).map(|person| person.directory)
+}
+
+/// What sorts after everything of an app from one directory: a NUL ends its name.
+pub(super) fn after_directory(app: &AppName, directory: &DirectoryName) -> Vec<u8> {
+    joined(&[app.as_str().as_bytes(), b"\0", directory.as_str().as_bytes(), b"\x01"])
 }
 
 /// What a name is bound to.

@@ -29,9 +29,9 @@ const STEP_ACCOUNTS: usize = 2_000;
 
 /// The ledger on sled.
 pub struct SledLedger {
-    vault: Vault,
+    pub(super) vault: Vault,
     /// Managed active accounts by app: counted at the start, kept up with each step.
-    population: BTreeMap<String, usize>,
+    pub(super) population: BTreeMap<String, usize>,
     /// Held as long as the vault is; declared last, so that it is let go last.
     _lock: File,
 }
@@ -72,7 +72,7 @@ pub(super) fn examine(
         Tree::DeedPlaces => parse::<DeedKey>(tree, key, payload).map(drop),
         Tree::DeedCycles => parse::<DeedCycle>(tree, key, payload).map(drop),
         // Whether they are there is all that is asked, or they are read by whoever needs them.
-        Tree::Meta | Tree::Parts => Ok(()),
+        Tree::Meta | Tree::Parts | Tree::Portraits | Tree::Marks => Ok(()),
     }
 }
 

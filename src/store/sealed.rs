@@ -28,6 +28,10 @@ pub(super) enum Tree {
     Troubles,
     /// By app, directory and entry: why a person is left as they are.
     Keeps,
+    /// By directory and entry: what was last seen of it.
+    Portraits,
+    /// By directory and entry: the digest of that. The ordered scan.
+    Marks,
     /// By number: how a cycle ended.
     Cycles,
     /// By app, directory, entry and serial: what was done to a person.
@@ -44,7 +48,7 @@ pub(super) enum Tree {
 
 impl Tree {
     /// All of them, by position.
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Fingerprints,
         Self::Accounts,
         Self::Owners,
@@ -55,6 +59,8 @@ impl Tree {
         Self::HoldChanges,
         Self::Troubles,
         Self::Keeps,
+        Self::Portraits,
+        Self::Marks,
         Self::Cycles,
         Self::Deeds,
         Self::DeedPlaces,
@@ -76,6 +82,8 @@ impl Tree {
             Self::HoldChanges => "hold_changes",
             Self::Troubles => "troubles",
             Self::Keeps => "keeps",
+            Self::Portraits => "portraits",
+            Self::Marks => "marks",
             Self::Cycles => "cycles",
             Self::Deeds => "deeds",
             Self::DeedPlaces => "deed_places",

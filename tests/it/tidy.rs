@@ -164,6 +164,7 @@ const ENGINE_TOKIO: &[&str] = &["time", "sync", "join!", "select!"];
 /// What the engine shows travels over the control socket and to stdout: only these files of it know how.
 const ENGINE_FORMATS: &[&str] = &[
     "src/engine/command.rs",
+    "src/engine/hold_view.rs",
     "src/engine/progress.rs",
     "src/engine/saved.rs",
     "src/engine/undo/view.rs",

@@ -53,7 +53,10 @@ fn reviewed(changes: Vec<Change>, case: &Case) -> Review {
     plan.changes = changes;
     let Case { experience, approvals, rejections, gone } = case;
     let limits = Limits::default();
-    review(&plan, &Bench { limits, experience: *experience, approvals, rejections, gone: *gone })
+    review(
+        &plan,
+        &Bench { limits, experience: *experience, approvals, rejections, gone: *gone, edit: &Edit::default() },
+    )
 }
 
 fn codes(review: &Review) -> Vec<(&'static str, usize)> {

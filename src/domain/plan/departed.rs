@@ -22,7 +22,7 @@ pub(super) fn decide(
     let (code, class) = match &departure {
         Departure::Unusable(AccountState::Expired { .. }) => (CauseCode::Expired, Class::RemovalShown),
         Departure::Unusable(_) => (CauseCode::Disabled, Class::RemovalShown),
-        Departure::LeftGroups => (CauseCode::OutOfScope, Class::RemovalShown),
+        Departure::LeftGroups | Departure::Untied(_) => (CauseCode::OutOfScope, Class::RemovalShown),
         Departure::Tombstone => (CauseCode::Gone, Class::RemovalShown),
         Departure::Absent => match &known.missed {
             // The first complete read without the person only makes a note of it.
@@ -78,7 +78,15 @@ pub(super) fn decide(
         steps: parts.steps,
         class,
         guard,
-        confirm: Confirm::Departure,
+        confirm: match departure {
+            Departure::Untied(_) => Confirm::Configuration,
+            Departure::Unusable(_)
+            | Departure::LeftGroups
+            | Departure::Tombstone
+            | Departure::Absent
+            | Departure::Unreadable { .. }
+            | Departure::StillHeld { .. } => Confirm::Departure,
+        },
         outcome: parts.standing.map(|standing| {
             known.standing = standing;
             known.given_groups.clear();

@@ -2,17 +2,21 @@
 //!
 //! Adapters implement these and know nothing of one another. Faults answer what to do, not what went wrong inside.
 
+mod accepted;
 mod deeds;
 mod directory;
 mod helpdesk;
+mod images;
 mod keeps;
 mod ledger;
 mod report;
 mod revision;
 
+pub use accepted::AcceptedLedger;
 pub use deeds::{DeedCycle, DeedLedger, cycles_kept};
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
+pub use images::ImageLedger;
 pub use keeps::KeepLedger;
 pub use ledger::{
     AppCounts, AppStanding, Completeness, CycleSummary, HeldChange, HoldRecord, HoldState, Intent, Ledger, LedgerFault,

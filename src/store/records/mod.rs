@@ -6,6 +6,7 @@
 
 mod deeds;
 mod holds;
+mod images;
 mod keeps;
 
 use std::collections::{BTreeMap, BTreeSet};

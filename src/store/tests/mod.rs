@@ -2,8 +2,10 @@
 
 mod damage;
 mod golden;
+mod images;
 mod keeping;
 mod restarts;
+mod revising;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

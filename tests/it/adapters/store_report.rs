@@ -6,17 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
-use zendesk_dirsync::domain::account::{KnownAccount, Trace};
+use zendesk_dirsync::domain::account::{Catalog, KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::deed::Deed;
-use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
+use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, Digest, DirectoryName, EntryId, PersonId};
+use zendesk_dirsync::domain::image::{ImageHead, Portrait};
 use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::outcome::Notice;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, CycleSummary, DeedCycle, DeedLedger, HoldRecord, Intent, KeepLedger, Ledger, LedgerFault, Report,
-    ReportFault, Revision, Revisions, Settlement, Told, Trouble,
+    AcceptedLedger, AppStanding, CycleSummary, DeedCycle, DeedLedger, HoldRecord, ImageLedger, Intent, KeepLedger,
+    Ledger, LedgerFault, Report, ReportFault, Revision, Revisions, Settlement, Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -80,6 +81,48 @@ impl<T> Watched<T> {
         let done = act(&mut self.inner);
         self.camera.take(&format!("after {what}"));
         done
+    }
+}
+
+impl ImageLedger for Watched<SledLedger> {
+    fn image(&self, directory: &DirectoryName) -> Result<Option<ImageHead>, LedgerFault> {
+        self.inner.image(directory)
+    }
+    fn portrait_digests(&self, directory: &DirectoryName) -> Result<BTreeMap<EntryId, Digest>, LedgerFault> {
+        self.inner.portrait_digests(directory)
+    }
+    fn portraits(&self, directory: &DirectoryName) -> Result<BTreeMap<EntryId, Portrait>, LedgerFault> {
+        self.inner.portraits(directory)
+    }
+    fn keep_image(
+        &mut self,
+        directory: &DirectoryName,
+        head: &ImageHead,
+        changed: &[(EntryId, Portrait)],
+        gone: &BTreeSet<EntryId>,
+    ) -> Result<(), LedgerFault> {
+        self.during("keep_image", |inner| inner.keep_image(directory, head, changed, gone))
+    }
+    fn catalog(&self, app: &AppName) -> Result<Option<Catalog>, LedgerFault> {
+        self.inner.catalog(app)
+    }
+    fn keep_catalog(&mut self, app: &AppName, catalog: &Catalog) -> Result<(), LedgerFault> {
+        self.during("keep_catalog", |inner| inner.keep_catalog(app, catalog))
+    }
+}
+
+impl AcceptedLedger for Watched<SledLedger> {
+    fn accepted(&self) -> Result<BTreeMap<AppName, String>, LedgerFault> {
+        self.inner.accepted()
+    }
+    fn keep_accepted(&mut self, app: &AppName, text: &str) -> Result<(), LedgerFault> {
+        self.during("keep_accepted", |inner| inner.keep_accepted(app, text))
+    }
+    fn directories(&self, app: &AppName) -> Result<BTreeSet<DirectoryName>, LedgerFault> {
+        self.inner.directories(app)
+    }
+    fn populations(&self) -> Result<BTreeMap<AppName, usize>, LedgerFault> {
+        self.inner.populations()
     }
 }
 

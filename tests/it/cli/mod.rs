@@ -8,6 +8,7 @@ mod bad_people;
 mod bad_storage;
 mod cycle;
 mod daemon;
+mod edits;
 mod holds;
 mod kill;
 mod looking;

@@ -9,6 +9,7 @@ use zendesk_dirsync::domain::change::{
     Action, Cause, CauseCode, Change, Class, Confirm, FieldChange, FieldValue, Guard, Step,
 };
 use zendesk_dirsync::domain::dn::Dn;
+use zendesk_dirsync::domain::edit::Edit;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, Digester, DirectoryName, Email, EntryId, PersonId};
 use zendesk_dirsync::domain::plan::{Basis, Plan};
 
@@ -58,7 +59,14 @@ fn limit(limits: &Limits, class: Class) -> Limit {
 /// How many go on, and how many wait.
 fn sorted(plan: &Plan, gone: usize, experience: Experience) -> (usize, usize) {
     let none = BTreeSet::new();
-    let bench = Bench { limits: Limits::default(), experience, approvals: &none, rejections: &none, gone };
+    let bench = Bench {
+        limits: Limits::default(),
+        experience,
+        approvals: &none,
+        rejections: &none,
+        gone,
+        edit: &Edit::default(),
+    };
     let review = review(plan, &bench);
     (review.approved.changes().len(), review.held.iter().map(|hold| hold.changes.len()).sum())
 }
@@ -125,7 +133,8 @@ proptest! {
         let none = BTreeSet::new();
         let limits = Limits { first_cycle: FirstCycle::Apply, ..Limits::default() };
         let plan = plan(changes, 1);
-        let bench = Bench { limits, experience: Experience::Settled, approvals: &digests, rejections: &none, gone: 0 };
+        let (experience, edit) = (Experience::Settled, &Edit::default());
+        let bench = Bench { limits, experience, approvals: &digests, rejections: &none, gone: 0, edit };
         let reviewed = review(&plan, &bench);
         prop_assert_eq!(reviewed.approved.changes().len(), 1);
         let bench = Bench { approvals: &none, rejections: &digests, ..bench };

@@ -22,7 +22,7 @@ use zendesk_dirsync::engine::ports::{
     Secret, SecretFault, StepDone,
 };
 use zendesk_dirsync::engine::view::PlanView;
-use zendesk_dirsync::engine::{App, CycleOrder, CycleReport, Engine, Ports, Stop};
+use zendesk_dirsync::engine::{App, Configuration, CycleOrder, CycleReport, Engine, Ports, Stop};
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::store::SledLedger;
 use zendesk_dirsync::zendesk::ZendeskClient;
@@ -215,8 +215,9 @@ impl<L: Ledger, R: Report> Rig<L, R> {
         ledger: L,
         report: R,
     ) -> Self {
-        let engine =
-            Engine { directories: vec![directory], apps: vec![app], ledger, report, clock: clock.clone(), limits };
+        let (directories, apps) = (vec![directory], vec![app]);
+        let configuration = Configuration::default();
+        let engine = Engine { directories, apps, ledger, report, clock: clock.clone(), limits, configuration };
         Self { engine, clock, dir: None }
     }
 

@@ -3,8 +3,12 @@
 //! The fixtures are here; stories in which everything works, and in which something breaks, lie beside.
 
 mod broken;
+mod edits;
 mod kept;
 mod meanwhile;
+mod offline;
+mod removed;
+mod watched;
 mod whole;
 
 use std::collections::BTreeSet;

@@ -15,6 +15,7 @@ use zendesk_dirsync::engine::ports::{
 };
 
 use super::fuse::Fuse;
+use super::images::Images;
 use super::lock;
 
 /// All that is kept.
@@ -32,6 +33,8 @@ pub struct LedgerState {
     pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
     pub keeps: BTreeMap<AppName, BTreeMap<PersonId, Keep>>,
     pub cycles: Vec<CycleSummary>,
+    pub configurations: BTreeMap<AppName, String>,
+    pub images: Images,
     /// In the order in which they were begun.
     pub deeds: Vec<Deed>,
 }
@@ -58,7 +61,7 @@ impl LedgerState {
 /// A ledger in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLedger {
-    state: Arc<Mutex<LedgerState>>,
+    pub(super) state: Arc<Mutex<LedgerState>>,
     /// Every intent ever noted.
     begun: Arc<Mutex<Vec<Intent>>>,
     /// Mutating calls that still succeed; none for all.

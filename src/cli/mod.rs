@@ -18,6 +18,7 @@ mod show;
 mod status;
 mod time;
 mod ui;
+mod undo;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -85,6 +86,7 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
             | Sub::Pause(_)
             | Sub::Resume { .. }
             | Sub::Keeps(_)
+            | Sub::Undo(_)
             | Sub::Report(_)
             | Sub::Status { .. },
         )
@@ -150,6 +152,7 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         Some(Sub::Pause(args)) => hand::pause(&joined, args).await,
         Some(Sub::Resume { app }) => hand::resume(&joined, app).await,
         Some(Sub::Keeps(args)) => hand::keeps(&joined, args).await,
+        Some(Sub::Undo(args)) => undo::undo(&joined, args).await,
         Some(Sub::Report(args)) => report::report(&joined, *args).await,
         Some(Sub::Status { format }) => ask::status(&joined, format).await,
         Some(Sub::Completions { .. } | Sub::Man { .. }) => Ok(Exit::Done),

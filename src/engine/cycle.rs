@@ -22,7 +22,7 @@ use super::holds::{approvals, missing_group, rejections, spend};
 use super::lease::Barred;
 use super::planner::Planner;
 use super::ports::{
-    AppCounts, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault, Report,
+    AppCounts, Clock, Completeness, CycleSummary, DeedLedger, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
 use super::propose::{Answers, ProposeFault, Whole, names};
 use super::saved::SavedOrder;
@@ -343,6 +343,7 @@ impl<P: Ports> Engine<P> {
         }
         self.tell_cycle(&mut run, &summary, ending)?;
         self.ledger.end_cycle(&summary)?;
+        self.ledger.prune_deeds()?;
         tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, "cycle ended");
         Ok(CycleReport { ending, summary, faults: prepared.faults, plans, moved: None })
     }

@@ -9,6 +9,7 @@ pub mod command;
 mod compare;
 mod conclude;
 mod cycle;
+mod deeds;
 mod edits;
 mod gather;
 mod hold_view;
@@ -31,6 +32,7 @@ mod recalled;
 mod recover;
 mod reread;
 pub mod saved;
+pub mod undo;
 pub mod view;
 
 use std::collections::BTreeMap;

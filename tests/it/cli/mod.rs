@@ -19,4 +19,5 @@ mod saved;
 mod secrets;
 mod service_manager;
 mod socket;
+mod undo;
 mod usage;

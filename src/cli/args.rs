@@ -160,9 +160,9 @@ pub enum HoldsSub {
     Approve {
         /// The hold's id, or its beginning.
         id: String,
-        /// Only this person's part, by mail, name or immutable id.
-        #[arg(long, value_name = "USER")]
-        user: Option<String>,
+        /// Only this person's part, by mail, name or immutable id; may be given several times.
+        #[arg(long = "user", value_name = "USER")]
+        users: Vec<String>,
         /// How many changes were shown; needed when no terminal is there to ask.
         #[arg(long, value_name = "N")]
         count: Option<usize>,
@@ -171,6 +171,9 @@ pub enum HoldsSub {
     Reject {
         /// The hold's id, or its beginning.
         id: String,
+        /// Only this person's part, by mail, name or immutable id; may be given several times. The others wait on.
+        #[arg(long = "user", value_name = "USER")]
+        users: Vec<String>,
     },
 }
 

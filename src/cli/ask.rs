@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use super::args::{Format, HoldsSub, PlanArgs};
 use super::exit::{Exit, Failure};
+use super::fold::{fold, width};
 use super::join::{self, Joined, Reach};
 use super::saved;
 use super::show;
@@ -12,7 +13,7 @@ use crate::control::client::{ClientFault, connect};
 use crate::control::server::user_name;
 use crate::control::socket_path;
 use crate::engine::command::{Command, Reply};
-use crate::engine::view::{HeldChangeView, HoldView, PlanView};
+use crate::engine::view::{HeldChangeView, HoldView, PlanView, StatusView, changes_text};
 
 /// Approving more changes than this asks for the count.
 const FEW_CHANGES: usize = 3;
@@ -39,7 +40,19 @@ async fn ask_within(joined: &Joined, command: Command, reach: Reach, ui: &mut Ui
         ui.clear();
         return Ok(reply);
     }
-    let mut engine = join::engine(joined, reach)?;
+    // Declared first, so that it goes after the engine that works on it.
+    let view;
+    let mut engine = match &command {
+        Command::Plan { .. } | Command::Offline { .. } | Command::Status | Command::Holds => {
+            let (copy, engine) = join::engine_to_look(joined, reach)?;
+            view = Some(copy);
+            engine
+        }
+        Command::Cycle { .. } | Command::Apply(_) | Command::Approve { .. } | Command::Reject { .. } => {
+            view = None;
+            join::engine(joined, reach)?
+        }
+    };
     let actor = myself();
     let (stop, abandon) = join::stop_on_signals()?;
     let reply = tokio::select! {
@@ -47,6 +60,8 @@ async fn ask_within(joined: &Joined, command: Command, reach: Reach, ui: &mut Ui
         () = abandon => None,
     };
     ui.clear();
+    drop(engine);
+    drop(view);
     // Whatever was under way has its intent on disk, and is asked about by the next cycle.
     let hint = "what was begun is settled by the next cycle";
     reply.ok_or_else(|| Failure::new(Exit::Failed, "ended by a signal before the work was done", hint))
@@ -68,7 +83,7 @@ pub async fn once(joined: &Joined, user: Option<String>) -> Result<Exit, Failure
     let mut ui = Ui::default();
     match ask(joined, Command::Cycle { user }, &mut ui).await? {
         Reply::Cycle { code, cycle } => {
-            anstream::eprintln!("cycle {} ended: {}", cycle.cycle, cycle.text);
+            tell(&format!("cycle {} ended: {}", cycle.cycle, cycle.text));
             Ok(Exit::Engine(code))
         }
         other => unexpected(other),
@@ -117,9 +132,17 @@ pub async fn plan(joined: &Joined, args: PlanArgs) -> Result<Exit, Failure> {
 /// What kept it from being told.
 pub async fn status(joined: &Joined, format: Format) -> Result<Exit, Failure> {
     match ask(joined, Command::Status, &mut Ui::quiet()).await? {
-        Reply::Status(status) => print(format, &*status, show::status).map(|()| Exit::Done),
+        Reply::Status(status) => show_status(format, &status).map(|()| Exit::Done),
         other => unexpected(other),
     }
+}
+
+/// Writes a status to stdout.
+///
+/// # Errors
+/// When it can't be written.
+pub fn show_status(format: Format, status: &StatusView) -> Result<(), Failure> {
+    print(format, status, show::status)
 }
 
 /// Lists, shows, approves or rejects holds.
@@ -136,10 +159,11 @@ pub async fn holds(joined: &Joined, sub: HoldsSub) -> Result<Exit, Failure> {
             let hold = find(list(joined).await?, &id)?;
             print(format, &hold, show::hold)?;
         }
-        HoldsSub::Approve { id, user, count } => return approve(joined, id, user, count).await,
-        HoldsSub::Reject { id } => {
-            if let Reply::Decided { id, changes } = decided(joined, Command::Reject { id }).await? {
-                anstream::println!("hold {id}: {changes} changes rejected; they stay undone.");
+        HoldsSub::Approve { id, users, count } => return approve(joined, id, users, count).await,
+        HoldsSub::Reject { id, users } => {
+            if let Reply::Decided { id, changes } = decided(joined, Command::Reject { id, users }).await? {
+                let stay = if changes == 1 { "it stays" } else { "they stay" };
+                write_out(&format!("hold {id}: {} rejected; {stay} undone.\n", changes_text(changes)))?;
             }
         }
     }
@@ -167,41 +191,42 @@ fn find(holds: Vec<HoldView>, id: &str) -> Result<HoldView, Failure> {
     }
 }
 
-async fn approve(joined: &Joined, id: String, user: Option<String>, count: Option<usize>) -> Result<Exit, Failure> {
+async fn approve(joined: &Joined, id: String, users: Vec<String>, count: Option<usize>) -> Result<Exit, Failure> {
     let (id, count) = match count {
         Some(count) => (id, count),
         // What was shown is what is approved: its whole id and count, not whatever the beginning fits by then.
         None => {
             let hold = find(list(joined).await?, &id)?;
-            let count = confirm(&hold, user.as_deref())?;
+            let count = confirm(&hold, &users)?;
             (hold.id, count)
         }
     };
     let count = Some(count);
-    if let Reply::Decided { id, changes } = decided(joined, Command::Approve { id, user, count }).await? {
-        anstream::println!(
-            "hold {id}: {changes} changes go on in the next cycle (`zendesk-dirsync --once` runs one now)."
-        );
+    if let Reply::Decided { id, changes } = decided(joined, Command::Approve { id, users, count }).await? {
+        let go = if changes == 1 { "goes" } else { "go" };
+        let n = changes_text(changes);
+        let text = format!("hold {id}: {n} {go} on in the next cycle (`zendesk-dirsync --once` runs one now).\n");
+        write_out(&fold(&text, width(std::io::stdout())))?;
     }
     Ok(Exit::Done)
 }
 
 /// Shows what would be approved and asks; answers how many changes were shown.
-fn confirm(hold: &HoldView, user: Option<&str>) -> Result<usize, Failure> {
-    let n = match user {
-        Some(user) => {
-            let named = |change: &&HeldChangeView| {
-                [&change.user, &change.name, &change.directory_id].iter().any(|one| one.eq_ignore_ascii_case(user))
-            };
-            hold.changes.iter().filter(named).count()
-        }
-        None => hold.changes.len(),
+fn confirm(hold: &HoldView, users: &[String]) -> Result<usize, Failure> {
+    let named = |change: &&HeldChangeView| {
+        let is = |user: &String| {
+            [&change.user, &change.name, &change.directory_id].iter().any(|one| one.eq_ignore_ascii_case(user))
+        };
+        users.is_empty() || users.iter().any(is)
     };
+    let mut shown = hold.clone();
+    shown.changes.retain(|change| named(&change));
+    let n = shown.changes.len();
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         let message = "without a terminal to ask on, the number of changes must be given";
         return Err(Failure::new(Exit::Usage, message, format!("after `holds show {0}`: --count N", &hold.id[..8])));
     }
-    anstream::eprint!("{}", show::hold(hold));
+    anstream::eprint!("{}", fold(&show::hold(&shown), width(std::io::stderr())));
     confirmed(n).map(|()| n)
 }
 
@@ -251,13 +276,18 @@ pub fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
 /// Writes an answer to stdout.
 fn print<T: serde::Serialize>(format: Format, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
     let text = match format {
-        Format::Text => text(value),
+        Format::Text => fold(&text(value), width(std::io::stdout())),
         Format::Json => {
             let json = serde_json::to_string(value);
             json.map(|json| json + "\n").map_err(|why| Failure::new(Exit::Failed, why, ""))?
         }
     };
     write_out(&text)
+}
+
+/// Writes a line for people to stderr.
+pub fn tell(line: &str) {
+    anstream::eprintln!("{}", fold(line, width(std::io::stderr())));
 }
 
 /// Writes to stdout; a reader that has gone away isn't a fault.

@@ -17,11 +17,11 @@ use crate::config::{self, Colour, LoadFault};
 use crate::directory::LdapDirectory;
 use crate::domain::id::{AppName, CycleId, Digest, DirectoryName};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
-use crate::domain::settings::{AppSettings, DirectorySettings, SecretPlace, Settings, ZendeskAuth};
+use crate::domain::settings::{AppSettings, DirectorySettings, ReportSettings, SecretPlace, Settings, ZendeskAuth};
 use crate::engine::ports::{AcceptedLedger as _, Clock as _, LedgerFault, Report as _, Secret, SecretFault};
 use crate::engine::{App, Configuration, Engine, Former, Outline, Ports, Reader, Stop};
 use crate::report::Journal;
-use crate::store::{Condition, SledLedger};
+use crate::store::{Condition, Opened, SledLedger, View};
 use crate::zendesk::ZendeskClient;
 use crate::{tls, zendesk};
 
@@ -179,14 +179,42 @@ pub enum Reach {
 /// When the store is busy or damaged, the report can't be written, or the outside can't be built.
 pub fn engine(joined: &Joined, reach: Reach) -> Result<Engine<Real>, Failure> {
     let settings = &joined.settings;
-    let (directories, apps) = match reach {
-        Reach::Outside => outside(settings, &joined.environment)?,
-        Reach::StoreOnly => (Vec::new(), Vec::new()),
-    };
+    let outside = within(joined, reach)?;
     let opened = SledLedger::open(&settings.state_dir).map_err(|fault| store_failure(&fault, settings))?;
-    let mut report = Journal::open(&settings.report, SystemClock.now(), Box::new(|| uuid::Uuid::new_v4().into_bytes()))
-        .map_err(|fault| {
-            let hint = format!("see that {} can be written and its disk has space", settings.report.file.display());
+    assemble(joined, outside, opened, &settings.report)
+}
+
+/// Builds an engine to look with: over a copy of the store, which goes away with the view, and without the report.
+///
+/// # Errors
+/// As [`engine`].
+pub fn engine_to_look(joined: &Joined, reach: Reach) -> Result<(View, Engine<Real>), Failure> {
+    let settings = &joined.settings;
+    let outside = within(joined, reach)?;
+    let (view, opened) = SledLedger::view(&settings.state_dir).map_err(|fault| store_failure(&fault, settings))?;
+    let report = ReportSettings { file: view.dir().join("report.log"), ..settings.report.clone() };
+    let engine = assemble(joined, outside, opened, &report)?;
+    Ok((view, engine))
+}
+
+fn within(joined: &Joined, reach: Reach) -> Result<Outside, Failure> {
+    match reach {
+        Reach::Outside => outside(&joined.settings, &joined.environment),
+        Reach::StoreOnly => Ok((Vec::new(), Vec::new())),
+    }
+}
+
+fn assemble(
+    joined: &Joined,
+    (directories, apps): Outside,
+    opened: Opened,
+    report: &ReportSettings,
+) -> Result<Engine<Real>, Failure> {
+    let settings = &joined.settings;
+    let place = report.file.display();
+    let mut report =
+        Journal::open(report, SystemClock.now(), Box::new(|| uuid::Uuid::new_v4().into_bytes())).map_err(|fault| {
+            let hint = format!("see that {place} can be written and its disk has space");
             Failure::new(Exit::Storage, fault, hint)
         })?;
     tell_condition(&opened.condition, &mut report)?;

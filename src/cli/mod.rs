@@ -5,11 +5,13 @@ mod ask;
 mod check;
 mod env;
 mod exit;
+mod fold;
 mod join;
 mod report;
 mod run;
 mod saved;
 mod show;
+mod status;
 mod time;
 mod ui;
 
@@ -73,13 +75,22 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, "these options don't go with a subcommand", hint));
     }
     start_log(&cli, &environment);
-    let joined = join::load(&cli, environment)?;
+    let joined = join::load(&cli, environment);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|why| Failure::new(Exit::Failed, why, "the system has no threads or sockets left"))?;
-    let exit = runtime.block_on(carry_out(cli, joined));
+    let exit = match joined {
+        Ok(joined) => runtime.block_on(carry_out(cli, joined)),
+        Err(faults) => {
+            if let Some(Sub::Status { format }) = cli.command {
+                runtime.block_on(status::beside(&cli, format, faults))
+            } else {
+                Err(faults)
+            }
+        }
+    };
     // A read that hangs in a directory's thread must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     exit

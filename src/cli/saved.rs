@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::args::ApplyArgs;
-use super::ask::{ask, confirmed, unexpected};
+use super::ask::{ask, confirmed, tell, unexpected};
 use super::exit::{Exit, Failure};
+use super::fold::{fold, width};
 use super::join::Joined;
 use super::show;
 use super::ui::Ui;
@@ -122,7 +123,7 @@ pub async fn apply(joined: &Joined, args: ApplyArgs) -> Result<Exit, Failure> {
     let mut ui = Ui::default();
     match ask(joined, Command::Apply(Box::new(order)), &mut ui).await? {
         Reply::Cycle { code, cycle } => {
-            anstream::eprintln!("plan {} applied in cycle {}: {}", short(&plan), cycle.cycle, cycle.text);
+            tell(&format!("plan {} applied in cycle {}: {}", short(&plan), cycle.cycle, cycle.text));
             Ok(Exit::Engine(code))
         }
         Reply::Moved { code, plan: now } => Err(Failure::new(Exit::Engine(code), refusal(&plan, &now), ANEW)),
@@ -150,7 +151,7 @@ fn agreed(plan: &PlanView, args: &ApplyArgs) -> Result<(), Failure> {
             Err(Failure::new(Exit::Usage, message, hint))
         }
         None => {
-            anstream::eprint!("{}", show::plan(plan));
+            anstream::eprint!("{}", fold(&show::plan(plan), width(std::io::stderr())));
             confirmed(n)
         }
     }
@@ -315,6 +316,7 @@ pub fn save(plan: PlanView, path: PathBuf, code: u8) -> Result<(), Failure> {
     let text = format!("plan {} with {} saved to {}", short(&plan), changes_text(plan.changes.len()), path.display());
     let n = plan.changes.len();
     write(plan, &path)?;
-    anstream::eprintln!("{text}\nto carry out exactly this: zendesk-dirsync apply {} --count {n}", path.display());
+    tell(&text);
+    anstream::eprintln!("to carry out exactly this: zendesk-dirsync apply {} --count {n}", path.display());
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::engine::view::{ChangeView, CycleView, FieldView, HoldView, PlanView, StatusView};
+use crate::engine::view::{ChangeView, CycleView, FieldView, HoldView, PlanView, StatusView, changes_text, wait_text};
 use crate::report::escape::visible;
 
 /// A plan, one block a change.
@@ -100,7 +100,7 @@ fn counts(plan: &PlanView) -> String {
         plan.counts.iter().map(|(action, count)| format!("{} {action} of {} accounts", count.n, count.of)).collect();
     let held = plan.changes.iter().filter(|change| change.held.is_some()).count();
     let held =
-        if held > 0 { format!("; {held} of {} changes wait for a person", plan.changes.len()) } else { String::new() };
+        if held > 0 { format!("; {held} of {} for a person", wait_text(plan.changes.len())) } else { String::new() };
     format!("\nPlan {}: {}{held}\n", &plan.digest.get(..8).unwrap_or_default(), parts.join(", "))
 }
 
@@ -113,10 +113,10 @@ pub fn holds(holds: &[HoldView]) -> String {
     for hold in holds {
         let _ = writeln!(
             out,
-            "{}  {}  {} changes  {}  since {}\n    {}",
+            "{}  {}  {}  {}  since {}\n    {}",
             hold.id.get(..8).unwrap_or(&hold.id),
             hold.app,
-            hold.changes.len(),
+            changes_text(hold.changes.len()),
             hold.state,
             hold.since,
             visible(&hold.reason)
@@ -132,7 +132,8 @@ pub fn holds(holds: &[HoldView]) -> String {
 pub fn hold(hold: &HoldView) -> String {
     let mut out = holds(std::slice::from_ref(hold));
     for change in &hold.changes {
-        let _ = writeln!(out, "\n{:12} {}  {}", change.action, visible(&change.user), visible(&change.name));
+        let state = if change.state == hold.state { String::new() } else { format!("  [{}]", change.state) };
+        let _ = writeln!(out, "\n{:12} {}  {}{state}", change.action, visible(&change.user), visible(&change.name));
         let why = if change.why.is_empty() { String::new() } else { format!(" ({})", change.why.join("; ")) };
         let _ = writeln!(out, "    because {}{}", change.cause, visible(&why));
         for field in &change.fields {
@@ -142,7 +143,8 @@ pub fn hold(hold: &HoldView) -> String {
     let n = hold.changes.len();
     if n > 0 && hold.state == "waiting" {
         let id = hold.id.get(..8).unwrap_or(&hold.id);
-        let _ = writeln!(out, "\nTo let these {n} go on: zendesk-dirsync holds approve {id} --count {n}");
+        let these = if n == 1 { "this 1".to_owned() } else { format!("these {n}") };
+        let _ = writeln!(out, "\nTo let {these} go on: zendesk-dirsync holds approve {id} --count {n}");
     }
     out
 }
@@ -171,7 +173,7 @@ pub fn status(status: &StatusView) -> String {
         line("accounts", format!("{app}: {accounts} managed and active"));
     }
     let since = status.held_since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default();
-    line("waiting", format!("{} changes for a person{since}", status.held));
+    line("waiting", format!("{} for a person{since}", changes_text(status.held)));
     for sign in &status.signs {
         line("notice", sign.clone());
     }

@@ -110,12 +110,12 @@ pub(super) fn brake(mut table: Table<'_>) -> Limits {
 /// other.
 fn limit(brake: &mut Table<'_>, key: &'static str, default: Limit) -> Limit {
     let given = brake.holds_table(key);
-    let mut table = brake.section(key);
+    let remedy = format!(
+        "write both, for the larger counts: {key} = {{ count = {}, percent = {} }}",
+        default.count, default.percent
+    );
+    let mut table = brake.section_or(key, &remedy);
     if given {
-        let remedy = format!(
-            "write both, for the larger counts: {key} = {{ count = {}, percent = {} }}",
-            default.count, default.percent
-        );
         table.need("count", &remedy);
         table.need("percent", &remedy);
     }

@@ -148,7 +148,7 @@ impl fmt::Display for FieldValue {
         match self {
             Self::None => f.write_str("(none)"),
             Self::Text(text) => f.write_str(text),
-            Self::Flag(flag) => flag.fmt(f),
+            Self::Flag(flag) => f.write_str(if *flag { "yes" } else { "no" }),
             Self::Set(names) if names.is_empty() => f.write_str("(none)"),
             Self::Set(names) => f.write_str(&names.iter().cloned().collect::<Vec<_>>().join(", ")),
         }

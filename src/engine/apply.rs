@@ -120,6 +120,13 @@ impl<P: Ports> Engine<P> {
                     self.unconfirmed(&change, &reached, run.now).await
                 }
             };
+            let skip = match skip {
+                None => self.moved_since(at, &change).await.unwrap_or_else(|fault| {
+                    carried.fault = Some(fault.problem()).filter(|_| fault.ends_app());
+                    Some(fault.problem())
+                }),
+                some => some,
+            };
             let applied = if let Some(problem) = skip {
                 let outcome = Outcome::NotAttempted(problem);
                 let applied = Applied { change, outcome, request_id: None, elapsed_ms: elapsed(started) };

@@ -45,8 +45,8 @@ pub enum Command {
     Approve {
         /// The hold's id, or its beginning.
         id: String,
-        /// One person's part only.
-        user: Option<String>,
+        /// These people's parts only; all of it when nobody is named.
+        users: Vec<String>,
         /// How many changes the person saw.
         count: Option<usize>,
     },
@@ -54,6 +54,8 @@ pub enum Command {
     Reject {
         /// The hold's id, or its beginning.
         id: String,
+        /// These people's parts only; all of it when nobody is named.
+        users: Vec<String>,
     },
 }
 
@@ -159,12 +161,12 @@ impl<P: Ports> Engine<P> {
             Command::Apply(saved) => self.apply_saved(*saved, actor, stop, progress).await,
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Holds => self.list_holds(),
-            Command::Approve { id, user, count } => self
-                .approve(&id, user.as_deref(), count, actor)
+            Command::Approve { id, users, count } => self
+                .approve(&id, users.iter().map(String::as_str), count, actor)
                 .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
-            Command::Reject { id } => {
-                self.reject(&id, actor).map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes))))
-            }
+            Command::Reject { id, users } => self
+                .reject_people(&id, users.iter().map(String::as_str), actor)
+                .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
         };
         carried.unwrap_or_else(Reply::from)
     }
@@ -208,7 +210,8 @@ impl<P: Ports> Engine<P> {
     }
 
     fn list_holds(&self) -> Result<Reply, Abort> {
-        Ok(Reply::Holds(self.ledger.holds()?.iter().map(HoldView::from).collect()))
+        let now = self.clock.now();
+        Ok(Reply::Holds(self.ledger.holds()?.iter().map(|hold| HoldView::at(hold, now)).collect()))
     }
 
     /// How the service is, as far as the store knows.

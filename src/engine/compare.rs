@@ -10,7 +10,7 @@ use crate::domain::plan::Plan;
 
 use super::Ports;
 use super::edits::{Past, RuleSet, Side};
-use super::gather::{GatherFault, Serving, Wants, question};
+use super::gather::{GatherFault, Gathered, Serving, Wants, question};
 use super::planner::Planner;
 use super::ports::{Clock as _, Directory as _, Ledger as _, Progress, ReadFault};
 use super::propose::{Asked, ProposeFault, Proposed, Sought, Whole};
@@ -28,6 +28,12 @@ pub(super) struct Compared {
     pub(super) proposed: Proposed,
     pub(super) edit: Edit,
     pub(super) asked: Asked,
+}
+
+/// What an app's present rules want, and its former ones where these differ.
+pub(super) struct Both {
+    pub(super) present: Wants,
+    pub(super) former: Option<Wants>,
 }
 
 impl<P: Ports> Planner<'_, P> {
@@ -61,7 +67,9 @@ impl<P: Ports> Planner<'_, P> {
             wants.iter_mut().for_each(|wants| wants.forget(&name));
         }
         let gathered = gathered?;
-        Ok(Some(Whole { question: asked, read: gathered.read, reached: gathered.reached, picture: gathered.picture }))
+        let former = self.ledger.groups(&name)?;
+        let Gathered { read, reached, picture } = gathered;
+        Ok(Some(Whole { question: asked, read, reached, former, picture }))
     }
 
     /// Plans an app by its present rules, and by its former ones for the people with whom something would be done; tells
@@ -69,12 +77,13 @@ impl<P: Ports> Planner<'_, P> {
     pub(super) async fn compare(
         &mut self,
         at: usize,
-        wants: Wants,
-        former: Option<Wants>,
+        wants: Both,
         heard: &Heard<'_>,
         faults: &mut BTreeMap<DirectoryName, ReadFault>,
         cycle: &CycleId,
+        progress: &mut dyn Progress,
     ) -> Result<Compared, ProposeFault> {
+        let Both { present: wants, former } = wants;
         let rules = &self.apps[at].rules;
         let (past, app) = (self.configuration.past(rules), rules.app.clone());
         let kept_by_former = former.as_ref().map(|wants| wants.people.keys().cloned().collect()).unwrap_or_default();
@@ -91,7 +100,7 @@ impl<P: Ports> Planner<'_, P> {
             kept_by_former: &kept_by_former,
             blind: &blind,
         };
-        let mut proposed = self.propose(wants, &sought, &mut asked, faults, cycle).await?;
+        let mut proposed = self.propose(wants, &sought, &mut asked, faults, cycle, progress).await?;
         if past == Past::Same {
             let edit = Edit::of(&proposed.plan, Before::Same);
             return Ok(Compared { proposed, edit, asked });
@@ -102,7 +111,7 @@ impl<P: Ports> Planner<'_, P> {
                 let only = concerned(&proposed.plan, &blind);
                 wants.people.retain(|person, _| only.contains(person));
                 let sought = Sought { set, only: Some(&only), ..sought };
-                self.propose(wants, &sought, &mut asked, faults, cycle).await?.plan
+                self.propose(wants, &sought, &mut asked, faults, cycle, progress).await?.plan
             }
             // A text that can't be read: of every directory nobody knows what it would do.
             _ => Plan::empty(app.clone(), proposed.plan.based_on.clone(), proposed.plan.population),

@@ -14,7 +14,7 @@ use crate::domain::rules::AppRules;
 use crate::domain::scope::Resolved;
 
 use super::apply::{Carried, Run};
-use super::compare::{Compared, Heard};
+use super::compare::{Both, Compared, Heard};
 use super::conclude::{Brakes, Concluded, Reads};
 use super::edits::Course;
 use super::gather::{GatherFault, Wants};
@@ -27,6 +27,9 @@ use super::propose::{Answers, ProposeFault, Whole, names};
 use super::saved::SavedOrder;
 use super::view::PlanView;
 use super::{Abort, CycleReport, Ending, Engine, Ports, Stop};
+
+/// Groups that aren't reached any more and whose names are kept; they only serve messages.
+const FORMER_GROUPS_MAX: usize = 1_000;
 
 /// What is asked of a cycle.
 #[derive(Debug, Clone)]
@@ -138,7 +141,8 @@ impl<P: Ports> Planner<'_, P> {
                 continue;
             }
             let heard = Heard { sets: &sets, wholes: &wholes, unheard: &unheard };
-            let part = match self.compare(at, wants, former.remove(&at), &heard, &mut faults, &cycle).await {
+            let wants = Both { present: wants, former: former.remove(&at) };
+            let part = match self.compare(at, wants, &heard, &mut faults, &cycle, progress).await {
                 Ok(Compared { proposed, edit, asked }) => {
                     looked_up.extend(asked.present);
                     catalogs.extend(asked.catalog.map(|catalog| (app.clone(), catalog)));
@@ -214,8 +218,25 @@ impl<P: Ports> Engine<P> {
         self.cycle_of(order, None, progress).await
     }
 
-    /// Runs one cycle, or exactly a saved plan in one.
+    /// Runs one cycle, or exactly a saved plan in one; one that breaks off leaves its trace where that is possible.
     pub(super) async fn cycle_of(
+        &mut self,
+        order: CycleOrder,
+        saved: Option<&SavedOrder>,
+        progress: &mut dyn Progress,
+    ) -> Result<CycleReport, Abort> {
+        let began = self.clock.now();
+        let done = self.run_through(order, saved, progress).await;
+        if let Err(abort) = &done {
+            let mut summary = self.summary(&CycleId::at(began), began, Ending::Storage, BTreeMap::new(), false);
+            summary.text = abort.to_string();
+            // What keeps the cycle from going on may keep this from being noted as well.
+            let _ = self.ledger.end_cycle(&summary);
+        }
+        done
+    }
+
+    async fn run_through(
         &mut self,
         order: CycleOrder,
         saved: Option<&SavedOrder>,
@@ -238,6 +259,7 @@ impl<P: Ports> Engine<P> {
             return Ok(self.refused(&run, now));
         }
         self.pin(&prepared.wholes)?;
+        self.keep_groups(&prepared.wholes)?;
         self.keep_pictures(&mut prepared)?;
         let complete: BTreeSet<DirectoryName> =
             prepared.wholes.keys().filter(|name| !prepared.faults.contains_key(*name)).cloned().collect();
@@ -338,6 +360,19 @@ impl<P: Ports> Engine<P> {
         }
         if pins.len() > before {
             self.ledger.pin(&pins)?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the groups that were reached, and those that earlier reads reached: they have names only there.
+    fn keep_groups(&mut self, wholes: &BTreeMap<DirectoryName, Whole>) -> Result<(), Abort> {
+        for (name, whole) in wholes {
+            let mut groups = whole.read.end().groups.clone();
+            let gone = whole.former.iter().filter(|(id, _)| !whole.read.end().groups.contains_key(*id));
+            groups.extend(gone.take(FORMER_GROUPS_MAX).map(|(id, group)| (*id, group.clone())));
+            if groups != whole.former {
+                self.ledger.keep_groups(name, &groups)?;
+            }
         }
         Ok(())
     }

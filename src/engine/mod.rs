@@ -10,6 +10,7 @@ mod conclude;
 mod cycle;
 mod edits;
 mod gather;
+mod hold_view;
 pub mod holds;
 mod keeps;
 mod offline;
@@ -21,6 +22,7 @@ mod propose;
 mod reach;
 mod recalled;
 mod recover;
+mod reread;
 pub mod saved;
 pub mod view;
 

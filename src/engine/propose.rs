@@ -8,19 +8,26 @@ use crate::domain::account::{Catalog, KnownAccount, ObservedAccount};
 use crate::domain::change::Guard;
 use crate::domain::id::{AccountId, AppName, CycleId, DirectoryName, Email, EntryId, ExternalId, PersonId};
 use crate::domain::plan::{Basis, Case, Found, Plan, Proposal, plan};
-use crate::domain::scope::{CompleteRead, Departure, Presence, Resolved};
+use crate::domain::scope::{CompleteRead, Departure, GroupSeen, Presence, Resolved};
 
 use super::Ports;
 use super::edits::{RuleSet, Side};
 use super::gather::{Question, Want, Wants};
 use super::picture::Picture;
 use super::planner::Planner;
-use super::ports::{AcceptedLedger as _, CallFault, Directory, Helpdesk, Ledger, LedgerFault, ReadFault};
+use super::ports::{
+    AcceptedLedger as _, CallFault, Directory, Event, Helpdesk, Ledger, LedgerFault, Progress, ReadFault,
+};
+
+/// Newcomers are asked about one by one, at Zendesk's pace: a sign of life comes after so many.
+const ASKED_BETWEEN_SIGNS: usize = 25;
 
 /// A directory that was read in full, with what was asked.
 pub(super) struct Whole {
     pub(super) question: Question,
     pub(super) read: CompleteRead,
+    /// Groups by the names under which earlier reads came upon them.
+    pub(super) former: BTreeMap<EntryId, GroupSeen>,
     /// The groups that the assigned ones of each set of rules led to.
     pub(super) reached: Vec<BTreeSet<EntryId>>,
     /// What the store's image doesn't know yet.
@@ -104,6 +111,7 @@ impl<P: Ports> Planner<'_, P> {
         asked: &mut Asked,
         faults: &mut BTreeMap<DirectoryName, ReadFault>,
         cycle: &CycleId,
+        progress: &mut dyn Progress,
     ) -> Result<Proposed, ProposeFault> {
         let rules = &sought.rules().rules;
         let app = rules.app.clone();
@@ -141,7 +149,11 @@ impl<P: Ports> Planner<'_, P> {
             .collect();
         asked.find_marked(desk, unlinked).await?;
         let mut cases = Vec::new();
-        for (desired, known, guard) in wanted {
+        let of = wanted.len();
+        for (number, (desired, known, guard)) in wanted.into_iter().enumerate() {
+            if number % ASKED_BETWEEN_SIGNS == 0 {
+                progress.note(&Event::Asking(&app, number, of));
+            }
             let linked = asked.live(known.as_ref()).cloned();
             let id = desired.external_id.as_ref().filter(|_| linked.is_none());
             let by_external_id: Vec<ObservedAccount> =
@@ -394,5 +406,6 @@ fn shaken(sought: &Sought<'_>, known: &KnownAccount) -> Option<Guard> {
     let by_former = sought.former().map(|set| &whole.reached[set]);
     let lost = |id: &&EntryId| !reached.contains(*id) && !by_former.is_some_and(|former| former.contains(*id));
     let unreached = known.through.iter().find(lost)?;
-    Some(Guard::GroupUnreached(unreached.to_string()))
+    let name = whole.former.get(unreached).map_or_else(|| unreached.to_string(), |group| group.name.clone());
+    Some(Guard::GroupUnreached(name))
 }

@@ -14,7 +14,8 @@ use crate::domain::id::{Digest, Digester};
 use crate::domain::scope::Departure;
 
 use super::cycle::{AppPlan, Prepared};
-use super::ports::{CycleSummary, HoldRecord, HoldState};
+pub use super::hold_view::{HeldChangeView, HoldView};
+use super::ports::CycleSummary;
 use super::saved::SavedView;
 
 /// A plan over all apps, format 1.
@@ -49,6 +50,11 @@ pub struct PlanView {
     /// What a file of it is bound to; only there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved: Option<SavedView>,
+}
+
+/// `1 change waits`, `2 changes wait`.
+pub fn wait_text(n: usize) -> String {
+    format!("{} {}", changes_text(n), if n == 1 { "waits" } else { "wait" })
 }
 
 /// `1 change`, `2 changes`.
@@ -221,48 +227,6 @@ pub struct CountView {
     pub of: usize,
 }
 
-/// A hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HoldView {
-    /// The id; the first eight digits are enough for a command.
-    pub id: String,
-    /// The app.
-    pub app: String,
-    /// The reason's code.
-    pub code: String,
-    /// The reason.
-    pub reason: String,
-    /// Since when, RFC 3339.
-    pub since: String,
-    /// `waiting`, `approved` or `rejected`.
-    pub state: String,
-    /// Who approved or rejected it, and how many changes an approval lets go on.
-    pub decided: Option<String>,
-    /// What waits.
-    pub changes: Vec<HeldChangeView>,
-}
-
-/// One change that waits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldChangeView {
-    /// What is done.
-    pub action: String,
-    /// To whom, by mail.
-    pub user: String,
-    /// By name.
-    pub name: String,
-    /// The immutable id.
-    pub directory_id: String,
-    /// The account.
-    pub zendesk_id: Option<u64>,
-    /// The cause's code.
-    pub cause: String,
-    /// The ways through groups and the evidence.
-    pub why: Vec<String>,
-    /// `field: before → after`.
-    pub fields: Vec<String>,
-}
-
 /// How the service is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StatusView {
@@ -320,38 +284,6 @@ pub fn json(value: &FieldValue) -> serde_json::Value {
         FieldValue::Text(text) => text.as_str().into(),
         FieldValue::Flag(flag) => (*flag).into(),
         FieldValue::Set(names) => names.iter().map(String::as_str).collect::<Vec<_>>().into(),
-    }
-}
-
-impl From<&HoldRecord> for HoldView {
-    fn from(record: &HoldRecord) -> Self {
-        let (state, decided) = match &record.state {
-            HoldState::Waiting => ("waiting", None),
-            HoldState::Approved { by, digests, .. } => {
-                ("approved", Some(format!("{by} let {} of {} changes go on", digests.len(), record.changes.len())))
-            }
-            HoldState::Rejected { by, .. } => ("rejected", Some(format!("{by} decided against it"))),
-        };
-        let change = |held: &super::ports::HeldChange| HeldChangeView {
-            action: held.action.to_string(),
-            user: held.user.clone(),
-            name: held.name.clone(),
-            directory_id: held.person.entry.to_string(),
-            zendesk_id: held.account.map(|id| id.0),
-            cause: held.cause.clone(),
-            why: held.why.clone(),
-            fields: held.fields.clone(),
-        };
-        Self {
-            id: record.id.to_string(),
-            app: record.app.to_string(),
-            code: record.code.clone(),
-            reason: record.reason.clone(),
-            since: record.since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-            state: state.to_owned(),
-            decided,
-            changes: record.changes.iter().map(change).collect(),
-        }
     }
 }
 

@@ -17,9 +17,11 @@ mod records;
 mod revision;
 mod sealed;
 mod vault;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use ledger::SledLedger;
 pub use open::{Condition, Opened};
+pub use view::View;

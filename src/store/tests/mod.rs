@@ -5,6 +5,7 @@ mod golden;
 mod images;
 mod keeping;
 mod restarts;
+mod revising;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

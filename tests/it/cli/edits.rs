@@ -158,6 +158,7 @@ fn an_app_that_is_taken_out_is_told_in_every_cycle_and_in_the_status() {
         assert!(told.stderr.contains("app support is not configured any more"), "{}", told.stderr);
     }
     let status = rig.run_by("renamed.toml", &["status"]).expect(0).stdout;
+    let status = status.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(status.contains("its 6 managed accounts stay as they are"), "{status}");
 }
 

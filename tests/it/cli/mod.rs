@@ -11,6 +11,7 @@ mod daemon;
 mod edits;
 mod holds;
 mod kill;
+mod looking;
 mod plan;
 mod report;
 mod saved;

@@ -12,7 +12,7 @@ use zendesk_dirsync::domain::id::{AppName, Digest, DirectoryName, Email, EntryId
 use zendesk_dirsync::domain::mapping::{ExternalIdRule, Field, FieldMode, Mapping};
 use zendesk_dirsync::domain::rules::{Adoption, AppRules, Switch, Switches};
 use zendesk_dirsync::engine::command::{Command, Reply};
-use zendesk_dirsync::engine::ports::HoldState;
+use zendesk_dirsync::engine::ports::{HoldState, Progress};
 use zendesk_dirsync::engine::view::PlanView;
 use zendesk_dirsync::engine::{
     Abort, App, Configuration, CycleOrder, CycleReport, Engine, Former, Outline, Reader, Stop,
@@ -173,11 +173,16 @@ impl Rig {
 
     /// Plans, and changes nothing.
     pub fn prepare(&self) {
+        self.prepare_before(&mut Silent);
+    }
+
+    /// Plans, and changes nothing, while somebody watches.
+    pub fn prepare_before(&self, progress: &mut dyn Progress) {
         use zendesk_dirsync::domain::id::CycleId;
         use zendesk_dirsync::engine::ports::Clock as _;
         let cycle = CycleId::at(self.clock.now());
         let mut engine = self.engine();
-        self.runtime.block_on(engine.prepare(cycle, None, &BTreeMap::new(), &mut Silent)).unwrap();
+        self.runtime.block_on(engine.prepare(cycle, None, &BTreeMap::new(), progress)).unwrap();
     }
 
     /// The next plan, as people see it; asked of the outside, or of what the store recalls.

@@ -5,8 +5,10 @@
 mod broken;
 mod edits;
 mod kept;
+mod meanwhile;
 mod offline;
 mod removed;
+mod watched;
 mod whole;
 
 use std::collections::BTreeSet;

@@ -34,12 +34,22 @@ pub enum CallTrouble {
     Unreachable,
 }
 
+/// What somebody else does to the account while we are at work.
+struct Edit(Box<dyn FnOnce(&mut Desk) + Send>);
+
+impl std::fmt::Debug for Edit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Edit")
+    }
+}
+
 /// A Zendesk account in memory.
 #[derive(Debug, Clone)]
 pub struct MemoryZendesk {
     app: AppName,
     desk: Arc<Mutex<Desk>>,
     troubles: Arc<Mutex<BTreeMap<u64, CallTrouble>>>,
+    edits: Arc<Mutex<BTreeMap<u64, Edit>>>,
     clock: MemoryClock,
     fuse: Fuse,
 }
@@ -51,6 +61,7 @@ impl MemoryZendesk {
             app: AppName::new(app).unwrap(),
             desk: Arc::new(Mutex::new(desk)),
             troubles: Arc::default(),
+            edits: Arc::default(),
             clock,
             fuse,
         }
@@ -87,6 +98,12 @@ impl MemoryZendesk {
         lock(&self.troubles).insert(at, trouble);
     }
 
+    /// Somebody else edits the account just before the n-th call from now, from 1.
+    pub fn meanwhile(&self, nth: u64, edit: impl FnOnce(&mut Desk) + Send + 'static) {
+        let at = self.calls() + nth;
+        lock(&self.edits).insert(at, Edit(Box::new(edit)));
+    }
+
     /// From now on everything goes right.
     pub fn mend(&self) {
         lock(&self.troubles).clear();
@@ -96,6 +113,9 @@ impl MemoryZendesk {
     fn call(&self) -> (u64, Option<CallTrouble>) {
         let mut desk = lock(&self.desk);
         desk.calls += 1;
+        if let Some(Edit(edit)) = lock(&self.edits).remove(&desk.calls) {
+            edit(&mut desk);
+        }
         (desk.calls, lock(&self.troubles).remove(&desk.calls))
     }
 

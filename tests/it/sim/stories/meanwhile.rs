@@ -6,6 +6,9 @@ use zendesk_dirsync::domain::outcome::Verdict;
 
 use crate::support::memory::{By, CallTrouble, Desk};
 
+/// Something that another automation does to an account.
+type Edit = fn(&mut Desk, u64);
+
 /// What another automation may do to Bob's account, each with the word that the report has for it.
 /// Something that somebody does to an account at Zendesk.
 type Edit = (&'static str, fn(&mut Desk, u64));

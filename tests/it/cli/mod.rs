@@ -12,6 +12,7 @@ mod daemon;
 mod edits;
 mod holds;
 mod kill;
+mod lease;
 mod looking;
 mod plan;
 mod report;

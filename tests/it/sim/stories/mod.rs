@@ -5,6 +5,7 @@
 mod broken;
 mod edits;
 mod kept;
+mod leases;
 mod meanwhile;
 mod offline;
 mod paused;

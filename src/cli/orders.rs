@@ -76,13 +76,10 @@ async fn carry_out(
     let word = match asking {
         Asking::Answered => Word::Do,
         Asking::First => {
-            if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-                let hint = "add --yes; whom it is about is shown on a terminal";
-                return Err(Failure::new(Exit::Usage, "there is no terminal to ask on", hint));
-            }
+            terminal()?;
             let (_, shown) = order(joined, command(Word::Show)).await?;
             anstream::eprint!("{}", fold(&shown_text(&shown), width(std::io::stderr())));
-            confirmed()?;
+            agreed("Go on?")?;
             Word::DoShown(shown.digest)
         }
     };
@@ -98,15 +95,31 @@ async fn order(joined: &Joined, command: Command) -> Result<(u8, HandView), Fail
     }
 }
 
-fn confirmed() -> Result<(), Failure> {
-    anstream::eprint!("\nGo on? [y/N] ");
+/// Makes sure that there is somebody to ask.
+///
+/// # Errors
+/// When there isn't.
+pub fn terminal() -> Result<(), Failure> {
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        return Ok(());
+    }
+    let hint = "--yes does it without asking; on a terminal it is shown first";
+    Err(Failure::new(Exit::Usage, "there is no terminal to ask on", hint))
+}
+
+/// Asks whether what was just shown is to be done.
+///
+/// # Errors
+/// When the answer isn't yes.
+pub fn agreed(question: &str) -> Result<(), Failure> {
+    anstream::eprint!("\n{question} [y/N] ");
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(|why| Failure::new(Exit::Usage, why, ""))?;
-    if answer.trim().eq_ignore_ascii_case("y") {
+    if ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes)) {
         Ok(())
     } else {
-        Err(Failure::new(Exit::Usage, "not confirmed", "nothing was changed"))
+        Err(Failure::new(Exit::Usage, "not agreed", "nothing was changed"))
     }
 }
 

@@ -6,6 +6,7 @@ mod bad_configuration;
 mod bad_directory;
 mod bad_people;
 mod bad_storage;
+mod by_hand;
 mod cycle;
 mod daemon;
 mod edits;

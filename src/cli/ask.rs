@@ -34,13 +34,24 @@ pub async fn ask(joined: &Joined, command: Command, ui: &mut Ui) -> Result<Reply
 /// Whether a command only looks: it is answered from a copy of the store, which needs no right to write.
 const fn looks_only(command: &Command) -> bool {
     match command {
-        Command::Plan { .. } | Command::Offline { .. } | Command::Status | Command::Holds => true,
+        Command::Plan { .. }
+        | Command::Offline { .. }
+        | Command::Status
+        | Command::Holds
+        | Command::Keeps
+        | Command::Undo { word: None, .. } => true,
         Command::Cycle { .. }
         | Command::Apply(_)
         | Command::Approve { .. }
         | Command::Reject { .. }
         | Command::Leases { .. }
-        | Command::TakeLease { .. } => false,
+        | Command::TakeLease { .. }
+        | Command::Pause { .. }
+        | Command::Resume { .. }
+        | Command::ByHand { .. }
+        | Command::Link { .. }
+        | Command::Lift { .. }
+        | Command::Undo { word: Some(_), .. } => false,
     }
 }
 
@@ -284,7 +295,11 @@ pub fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
 }
 
 /// Writes an answer to stdout.
-pub fn print<T: serde::Serialize>(format: Format, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+pub(super) fn print<T: serde::Serialize>(
+    format: Format,
+    value: &T,
+    text: impl FnOnce(&T) -> String,
+) -> Result<(), Failure> {
     let text = match format {
         Format::Text => fold(&text(value), width(std::io::stdout())),
         Format::Json => {

@@ -11,13 +11,17 @@ use tokio::time::Instant;
 use crate::domain::account::{KnownAccount, ObservedAccount, Standing, Suspended};
 use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::brake::ApprovedPlan;
-use crate::domain::change::{Action, Change, Class, Confirm, Guard, SignIn, Step};
+use crate::domain::change::{Action, CauseCode, Change, Class, Confirm, Guard, SignIn, Step};
+use crate::domain::deed::Deed;
 use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName, EntryId};
 use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict};
 use crate::domain::scope::Departure;
 
+use super::deeds::ended;
 use super::lease::{Barred, Turn};
-use super::ports::{CallFault, Clock, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement};
+use super::ports::{
+    CallFault, Clock, DeedLedger, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement,
+};
 use super::propose::Asked;
 use super::{Abort, Engine, Ports, Stop};
 
@@ -164,7 +168,10 @@ impl<P: Ports> Engine<P> {
         if crate::planted("no record") {
             return Ok(());
         }
-        let subject = Subject::Account(applied.change.action);
+        let subject = match applied.change.cause.code {
+            CauseCode::Undone => Subject::Undo,
+            _ => Subject::Account(applied.change.action),
+        };
         let notice = Notice::new(self.clock.now(), run.cycle.clone(), seq, subject, Verdict::Done, &run.actor);
         self.report.tell(&notice.of_change(&applied.change).of_outcome(applied))?;
         Ok(())
@@ -223,16 +230,18 @@ impl<P: Ports> Engine<P> {
     ) -> Result<(Applied, Option<CallFault>), Abort> {
         self.report.ready()?;
         let intent = self.intent(&change, seq, run);
-        if !crate::planted("no intent") {
-            self.ledger.intend(&intent)?;
-        }
+        let deed = self.begin(&intent, &change, &run.actor)?;
         let mut walked = self.walk(at, &change).await;
         let mut known = finished(&change, walked.account);
         let mut amiss = None;
         let mut unproven = None;
+        let mut seen = None;
         if walked.fault.is_none() && !change.steps.is_empty() {
             match self.read_back(at, change.action, known.as_ref()).await {
-                Ok((problem, suspended)) => (amiss, walked.suspended) = (problem, suspended),
+                Ok((problem, account)) => {
+                    walked.suspended = account.as_ref().map(|account| account.suspended);
+                    (amiss, seen) = (problem, account);
+                }
                 Err(fault) => unproven = Some(fault),
             }
         }
@@ -240,9 +249,10 @@ impl<P: Ports> Engine<P> {
         let refused = walked.fault.as_ref().is_some_and(|fault| !fault.ends_app());
         if refused
             && walked.steps > 0
-            && let Ok((_, suspended)) = self.read_back(at, change.action, known.as_ref()).await
+            && let Ok((_, account)) = self.read_back(at, change.action, known.as_ref()).await
         {
-            walked.suspended = suspended;
+            walked.suspended = account.as_ref().map(|account| account.suspended);
+            seen = account;
         }
         let outcome = match (&walked.fault, &unproven, amiss) {
             (Some(fault @ (CallFault::Unanswered(_) | CallFault::Garbled(_))), ..) => Outcome::Unknown(fault.problem()),
@@ -264,8 +274,9 @@ impl<P: Ports> Engine<P> {
         if matches!(applied.outcome, Outcome::Unknown(_)) {
             // Told once as unknown; what it turns out to be is told under a place of its own.
             let again = Intent { seq: run.next_seq(), account: walked.account, ..intent.clone() };
-            self.ledger.intend(&again)?;
-            self.ledger.settle(&intent, &Settlement::Unchanged)?;
+            self.ledger.begin(&again, &Deed { seq: again.seq, ..deed.clone() })?;
+            let deed = ended(deed, &applied.outcome, &applied.change, walked.steps, None);
+            self.ledger.finish(&intent, &Settlement::Unchanged, Some(&deed))?;
             return Ok((applied, walked.fault.or(unproven)));
         }
         let settlement = if succeeded {
@@ -273,11 +284,12 @@ impl<P: Ports> Engine<P> {
         } else {
             self.partial(&applied.change, &walked)?
         };
-        self.ledger.settle(&intent, &settlement)?;
+        let deed = ended(deed, &applied.outcome, &applied.change, walked.steps, seen.as_ref());
+        self.ledger.finish(&intent, &settlement, Some(&deed))?;
         Ok((applied, walked.fault))
     }
 
-    fn intent(&self, change: &Change, seq: u64, run: &Run<'_>) -> Intent {
+    pub(super) fn intent(&self, change: &Change, seq: u64, run: &Run<'_>) -> Intent {
         let external_id = change.steps.iter().find_map(|step| match step {
             Step::Create(new) => new.external_id.clone(),
             Step::Write(patch) => patch.external_id.clone(),
@@ -333,17 +345,17 @@ impl<P: Ports> Engine<P> {
         walked
     }
 
-    /// Reads an account back; answers what isn't as it was written.
+    /// Reads an account back; answers what isn't as it was written, and the account.
     async fn read_back(
         &mut self,
         at: usize,
         action: Action,
         known: Option<&KnownAccount>,
-    ) -> Result<(Option<Problem>, Option<Suspended>), CallFault> {
+    ) -> Result<(Option<Problem>, Option<ObservedAccount>), CallFault> {
         let Some(known) = known else { return Ok((None, None)) };
         let seen = self.apps[at].desk.observe(&[known.account]).await?;
         let account = seen.into_iter().find(|account| account.id == known.account);
-        Ok((mismatch(action, known, account.as_ref()), account.map(|account| account.suspended)))
+        Ok((mismatch(action, known, account.as_ref()), account))
     }
 
     /// What is known after a change that broke off.
@@ -486,6 +498,8 @@ fn takes_seat(change: &Change) -> bool {
         Step::Create(new) => new.role != Role::EndUser,
         Step::Write(patch) => patch.role.is_some_and(|(role, _)| role != Role::EndUser),
         Step::ChangeEmail { .. }
+        | Step::AddEmail(_)
+        | Step::Unmark
         | Step::EndSessions
         | Step::Join(_)
         | Step::Leave(_)

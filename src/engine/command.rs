@@ -2,12 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::CycleId;
+use crate::domain::id::{AccountId, CycleId};
 
+use super::byhand::{HandOrder, HandView, Word};
 use super::holds::HoldFault;
+use super::kept::KeepView;
 use super::lease_view::LeaseView;
-use super::ports::{AcceptedLedger as _, Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
+use super::pause::{PauseView, views};
+use super::ports::{
+    AcceptedLedger as _, Clock, Completeness, CycleSummary, HandLedger as _, HoldState, Ledger, LedgerFault, Progress,
+};
 use super::saved::SavedOrder;
+use super::undo::{UndoFault, UndoOrder, UndoView, UndoWord};
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
 use super::{Abort, CycleOrder, CycleReport, Ending, Engine, Ports, Stop};
 
@@ -68,6 +74,58 @@ pub enum Command {
         /// These people's parts only; all of it when nobody is named.
         users: Vec<String>,
     },
+    /// Carry nothing out for a while, in an app or in all.
+    Pause {
+        /// One app only.
+        app: Option<String>,
+        /// Why.
+        reason: Option<String>,
+        /// When it ends by itself.
+        until: Option<chrono::DateTime<chrono::Utc>>,
+    },
+    /// End a pause.
+    Resume {
+        /// That of one app.
+        app: Option<String>,
+    },
+    /// Deprovision, release or unlink one person.
+    ByHand {
+        /// Which of these.
+        order: HandOrder,
+        /// By mail, name, immutable id or Zendesk id.
+        user: String,
+        /// In one app only.
+        app: Option<String>,
+        /// Whether it is only shown.
+        word: Word,
+    },
+    /// Tie a person to the account that somebody names.
+    Link {
+        /// By mail, name or immutable id.
+        user: String,
+        /// The account.
+        account: u64,
+        /// In this app.
+        app: Option<String>,
+        /// Whether it is only shown.
+        word: Word,
+    },
+    /// List whoever is left as a person put them.
+    Keeps,
+    /// Have somebody managed again who was left as a person put them.
+    Lift {
+        /// By mail, name, immutable id or Zendesk id.
+        user: String,
+        /// In one app only.
+        app: Option<String>,
+    },
+    /// Show what undoing a cycle would bring back; carry it out with a person's word for what was shown.
+    Undo {
+        /// What is undone.
+        order: UndoOrder,
+        /// The word; none only shows.
+        word: Option<UndoWord>,
+    },
 }
 
 /// The answer.
@@ -108,6 +166,26 @@ pub enum Reply {
         /// How many changes it was about.
         changes: usize,
     },
+    /// The pauses that stand.
+    Pauses(Vec<PauseView>),
+    /// An order by hand, shown or carried out.
+    Hand {
+        /// The exit code.
+        code: u8,
+        /// Whom and what it is about.
+        view: Box<HandView>,
+    },
+    /// Whoever is left as a person put them.
+    Keeps(Vec<KeepView>),
+    /// Keeps that were lifted.
+    Lifted(Vec<KeepView>),
+    /// What is undone.
+    Undo {
+        /// The exit code.
+        code: u8,
+        /// What is brought back, and what isn't.
+        undo: Box<UndoView>,
+    },
     /// It can't be done.
     Refused {
         /// The exit code.
@@ -134,9 +212,43 @@ impl Reply {
         match self {
             Self::Cycle { code, .. }
             | Self::Plan { code, .. }
+            | Self::Undo { code, .. }
             | Self::Moved { code, .. }
+            | Self::Hand { code, .. }
             | Self::Refused { code, .. } => *code,
-            Self::Status(_) | Self::Holds(_) | Self::Leases(_) | Self::Decided { .. } => 0,
+            Self::Status(_)
+            | Self::Holds(_)
+            | Self::Leases(_)
+            | Self::Decided { .. }
+            | Self::Pauses(_)
+            | Self::Keeps(_)
+            | Self::Lifted(_) => 0,
+        }
+    }
+}
+
+impl Command {
+    /// Whether a cycle that is running ends after the change in hand, so that this is carried out at once.
+    pub const fn is_urgent(&self) -> bool {
+        match self {
+            Self::Pause { .. } => true,
+            Self::ByHand { order: HandOrder::Deprovision, word, .. } => !matches!(word, Word::Show),
+            Self::Cycle { .. }
+            | Self::Plan { .. }
+            | Self::Offline { .. }
+            | Self::Apply(_)
+            | Self::Status
+            | Self::Holds
+            | Self::Approve { .. }
+            | Self::Reject { .. }
+            | Self::Leases { .. }
+            | Self::TakeLease { .. }
+            | Self::Resume { .. }
+            | Self::ByHand { .. }
+            | Self::Link { .. }
+            | Self::Keeps
+            | Self::Undo { .. }
+            | Self::Lift { .. } => false,
         }
     }
 }
@@ -162,6 +274,12 @@ impl From<HoldFault> for Reply {
     }
 }
 
+impl From<UndoFault> for Reply {
+    fn from(fault: UndoFault) -> Self {
+        Self::refused(fault.code(), fault.kind(), &fault, &fault.hint())
+    }
+}
+
 impl<P: Ports> Engine<P> {
     /// Carries a command out. `actor` is who the report will name.
     pub async fn carry_out(&mut self, command: Command, actor: &str, stop: Stop, progress: &mut dyn Progress) -> Reply {
@@ -182,6 +300,17 @@ impl<P: Ports> Engine<P> {
             Command::Reject { id, users } => self
                 .reject_people(&id, users.iter().map(String::as_str), actor)
                 .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
+            Command::Pause { app, reason, until } => self.pause(app.as_deref(), reason, until, actor),
+            Command::Resume { app } => self.resume(app.as_deref(), actor),
+            Command::ByHand { order, user, app, word } => {
+                self.by_hand(order, &user, app.as_deref(), &word, actor, stop, progress).await
+            }
+            Command::Link { user, account, app, word } => {
+                self.link(&user, AccountId(account), app.as_deref(), &word, actor, stop, progress).await
+            }
+            Command::Keeps => self.list_keeps(),
+            Command::Lift { user, app } => self.lift(&user, app.as_deref(), actor),
+            Command::Undo { order, word } => self.run_undo(&order, word.as_ref(), actor, stop, progress).await,
         };
         carried.unwrap_or_else(Reply::from)
     }
@@ -198,13 +327,39 @@ impl<P: Ports> Engine<P> {
         Ok(Reply::cycle(&report))
     }
 
+    async fn run_undo(
+        &mut self,
+        order: &UndoOrder,
+        word: Option<&UndoWord>,
+        actor: &str,
+        stop: Stop,
+        progress: &mut dyn Progress,
+    ) -> Result<Reply, Abort> {
+        let Some(word) = word else {
+            return Ok(match self.plan_undo(order, actor).await? {
+                Ok(whole) => {
+                    let undo = Box::new(UndoView::of(&whole, None));
+                    Reply::Undo { code: whole.ending().code(), undo }
+                }
+                Err(fault) => fault.into(),
+            });
+        };
+        Ok(match self.undo(order, word, actor, stop, progress).await? {
+            Ok((whole, undone)) => {
+                let undo = Box::new(UndoView::of(&whole, Some(&undone)));
+                Reply::Undo { code: undone.ending.code(), undo }
+            }
+            Err(fault) => fault.into(),
+        })
+    }
+
     async fn show_plan(
         &mut self,
         app: Option<&str>,
         user: Option<&str>,
         progress: &mut dyn Progress,
     ) -> Result<Reply, Abort> {
-        if let Some(refusal) = self.unknown_app(app) {
+        if let Err(refusal) = self.app_named(app) {
             return Ok(refusal);
         }
         let cycle = CycleId::at(self.clock.now());
@@ -220,14 +375,6 @@ impl<P: Ports> Engine<P> {
         };
         let plan = self.bound(PlanView::of(&prepared, app), app, user)?;
         Ok(Reply::Plan { code: ending.code(), plan: Box::new(plan) })
-    }
-
-    /// A refusal for an app that the configuration doesn't have.
-    pub(super) fn unknown_app(&self, app: Option<&str>) -> Option<Reply> {
-        let app = app.filter(|app| !self.apps.iter().any(|one| one.rules.app.as_str() == *app))?;
-        let names: Vec<&str> = self.apps.iter().map(|one| one.rules.app.as_str()).collect();
-        let message = format!("no app is named {app:?}; the configuration has {}", names.join(", "));
-        Some(Reply::refused(2, "no_such_app", message, "use one of these names"))
     }
 
     fn list_holds(&self) -> Result<Reply, Abort> {
@@ -273,6 +420,7 @@ impl<P: Ports> Engine<P> {
                 .chain(self.configuration.unreadable())
                 .collect(),
             reload: None,
+            paused: views(&self.ledger.pauses()?),
         })
     }
 }

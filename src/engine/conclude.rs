@@ -7,6 +7,7 @@ use crate::domain::brake::{Experience, Hold, HoldReason};
 use crate::domain::change::Confirm;
 use crate::domain::id::{Digest, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
+use crate::domain::pause::Pause;
 use crate::domain::plan::{Conflict, ConflictReason, Plan, Rejected};
 
 use super::apply::Run;
@@ -33,6 +34,8 @@ pub(super) struct Reads<'a> {
     pub(super) unread: &'a BTreeSet<DirectoryName>,
     /// Whether the app's lease kept it from being written.
     pub(super) barred: Barred,
+    /// The pause in which nothing was carried out, if there is one.
+    pub(super) pause: Option<&'a Pause>,
 }
 
 /// Whether the brake holds something.
@@ -89,7 +92,7 @@ impl<P: Ports> Engine<P> {
         // Nor is one that may have been made over what others wrote.
         let first = first || reads.barred == Barred::Lease;
         let standing = self.ledger.app_standing(&plan.app)?;
-        let carried_something = !begun.is_empty() || standing.population > 0;
+        let carried_something = reads.pause.is_none() && (!begun.is_empty() || standing.population > 0);
         if standing.experience != Experience::Settled && !first && carried_something {
             self.ledger.accept(&plan.app)?;
         }

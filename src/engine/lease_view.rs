@@ -41,7 +41,7 @@ struct Look {
 impl<P: Ports> Engine<P> {
     /// Shows who has the leases.
     pub(super) async fn show_leases(&mut self, app: Option<&str>) -> Result<Reply, Abort> {
-        if let Some(refusal) = self.unknown_app(app) {
+        if let Err(refusal) = self.app_named(app) {
             return Ok(refusal);
         }
         let mut views = Vec::new();
@@ -56,7 +56,7 @@ impl<P: Ports> Engine<P> {
 
     /// Takes a lease over, by a person's word: from then on this copy writes, and everything that it would do waits once.
     pub(super) async fn take_lease(&mut self, app: Option<&str>, actor: &str) -> Result<Reply, Abort> {
-        if let Some(refusal) = self.unknown_app(app) {
+        if let Err(refusal) = self.app_named(app) {
             return Ok(refusal);
         }
         let mut kept = Vec::new();

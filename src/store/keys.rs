@@ -14,6 +14,10 @@ pub(super) const REPLACED: &[u8] = b"replaced";
 pub(super) const ACCEPTED: &[u8] = b"accepted\0";
 /// How far what is known has come.
 pub(super) const REVISION: &[u8] = b"revision";
+/// What the keys of pauses begin with.
+pub(super) const PAUSE: &[u8] = b"pause\0";
+/// What the keys of labels begin with.
+const LABEL: &[u8] = b"label\0";
 /// What the keys of images begin with.
 const IMAGE: &[u8] = b"image\0";
 /// What the keys of names at Zendesk begin with.
@@ -73,6 +77,23 @@ pub(super) fn group(name: &DirectoryName, entry: EntryId) -> Vec<u8> {
 /// The place of an intent.
 pub(super) fn intent(cycle: &CycleId, seq: u64) -> Vec<u8> {
     joined(&[cycle.as_str().as_bytes(), b"\0", &seq.to_be_bytes()])
+}
+
+/// Everything of a cycle, by place.
+pub(super) fn cycle(cycle: &CycleId) -> Vec<u8> {
+    joined(&[cycle.as_str().as_bytes(), b"\0"])
+}
+
+/// A deed: by person, in the order of the serials at which they were begun.
+pub(super) fn deed(app: &AppName, about: &PersonId, serial: u64) -> Vec<u8> {
+    let mut key = person(app, about);
+    key.extend(serial.to_be_bytes());
+    key
+}
+
+/// The number that a key is.
+pub(super) fn number_of(key: &[u8]) -> u64 {
+    key.last_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 /// A hold.
@@ -135,6 +156,22 @@ pub(super) fn doubted(app: &AppName) -> Vec<u8> {
 /// What a name is bound to.
 pub(super) fn binding(name: &str) -> Vec<u8> {
     joined(&[BINDING, name.as_bytes()])
+}
+
+/// The pause of an app, or of everything.
+pub(super) fn pause(app: Option<&AppName>) -> Vec<u8> {
+    joined(&[PAUSE, app.map_or("", AppName::as_str).as_bytes()])
+}
+
+/// The app whose pause a key names; none for that of everything.
+pub(super) fn paused_app(key: &[u8]) -> Result<Option<String>, Malformed> {
+    let name = text(key.get(PAUSE.len()..).unwrap_or_default())?;
+    Ok(Some(name.to_owned()).filter(|name| !name.is_empty()))
+}
+
+/// Whom a keep is about.
+pub(super) fn label(app: &AppName, about: &PersonId) -> Vec<u8> {
+    joined(&[LABEL, &person(app, about)])
 }
 
 /// The entry id at the end of a key.

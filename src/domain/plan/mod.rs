@@ -3,9 +3,12 @@
 //! [`plan`] is a pure function. A person has at most one change in a plan; independent changes are ordered by action,
 //! app and mail; a change that needs an address waits for the one that frees it.
 
+mod by_hand;
 mod departed;
+mod inverse;
 mod matching;
 mod order;
+pub mod undo;
 mod wanted;
 
 #[cfg(test)]
@@ -23,6 +26,7 @@ use super::mapping::Rejection;
 use super::rules::AppRules;
 use super::scope::Departure;
 
+pub use by_hand::{HandBasis, remarks};
 pub use matching::ConflictReason;
 
 /// What was found at Zendesk for a person.

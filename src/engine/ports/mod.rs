@@ -3,7 +3,9 @@
 //! Adapters implement these and know nothing of one another. Faults answer what to do, not what went wrong inside.
 
 mod accepted;
+mod deeds;
 mod directory;
+mod hand;
 mod helpdesk;
 mod images;
 mod keeps;
@@ -13,7 +15,9 @@ mod report;
 mod revision;
 
 pub use accepted::AcceptedLedger;
+pub use deeds::{DeedCycle, DeedLedger, cycles_kept};
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
+pub use hand::{HandLedger, Label};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
 pub use images::ImageLedger;
 pub use keeps::KeepLedger;

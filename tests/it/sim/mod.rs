@@ -15,4 +15,5 @@ pub mod rig;
 mod rng;
 mod seeds;
 mod stories;
+mod undoing;
 mod world;

@@ -173,6 +173,8 @@ pub fn removes(write: &Write) -> bool {
         | Step::Join(_)
         | Step::Leave(_)
         | Step::MakeDefault(_)
+        | Step::AddEmail(_)
+        | Step::Unmark
         | Step::AddTags(_)
         | Step::RemoveTags(_) => false,
     }

@@ -127,7 +127,13 @@ fn takes(case: &Case<'_>, wish: &Wish) -> bool {
         Step::Leave(group) => wish.groups.contains(&case.look.groups[&group.0]),
         Step::RemoveTags(tags) => !tags.is_disjoint(&wish.tags),
         Step::EndSessions => true,
-        Step::Create(_) | Step::ChangeEmail { .. } | Step::Join(_) | Step::MakeDefault(_) | Step::AddTags(_) => false,
+        Step::Create(_)
+        | Step::ChangeEmail { .. }
+        | Step::Join(_)
+        | Step::MakeDefault(_)
+        | Step::AddTags(_)
+        | Step::AddEmail(_)
+        | Step::Unmark => false,
     }
 }
 

@@ -95,6 +95,8 @@ fn takes_or_raises(cycle: &Cycle<'_>) -> Result<(), String> {
         | Step::EndSessions
         | Step::Join(_)
         | Step::MakeDefault(_)
+        | Step::AddEmail(_)
+        | Step::Unmark
         | Step::AddTags(_)
         | Step::RemoveTags(_)
         | Step::Downgrade(_) => false,

@@ -8,6 +8,7 @@ mod kept;
 mod leases;
 mod meanwhile;
 mod offline;
+mod paused;
 mod removed;
 mod watched;
 mod whole;

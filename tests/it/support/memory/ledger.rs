@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex};
 use zendesk_dirsync::domain::account::{KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::brake::Experience;
+use zendesk_dirsync::domain::deed::Deed;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::lease::LeaseMark;
+use zendesk_dirsync::domain::pause::Pauses;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
+    AppStanding, CycleSummary, HoldRecord, Intent, Label, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
 };
 
 use super::fuse::Fuse;
@@ -35,11 +37,34 @@ pub struct LedgerState {
     pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
     pub keeps: BTreeMap<AppName, BTreeMap<PersonId, Keep>>,
     pub cycles: Vec<CycleSummary>,
+    pub pauses: Pauses,
+    pub labels: BTreeMap<(AppName, PersonId), Label>,
     pub configurations: BTreeMap<AppName, String>,
     pub images: Images,
     pub instance: Option<[u8; 16]>,
     pub leases: BTreeMap<AppName, LeaseMark>,
     pub doubted: BTreeSet<AppName>,
+    /// In the order in which they were begun.
+    pub deeds: Vec<Deed>,
+}
+
+impl LedgerState {
+    /// Ends an intent, with what is known now.
+    pub(super) fn settle(&mut self, intent: &Intent, settlement: &Settlement) {
+        self.intents.remove(&(intent.cycle.clone(), intent.seq));
+        let key = (intent.app.clone(), intent.person.clone());
+        match settlement {
+            Settlement::Known(known) => {
+                self.revision += 1;
+                self.accounts.insert(key, (**known).clone());
+            }
+            Settlement::Forgotten => {
+                self.revision += 1;
+                self.accounts.remove(&key);
+            }
+            Settlement::Unchanged => {}
+        }
+    }
 }
 
 /// What became of an intent, and when by [`Fuse::passed`].
@@ -107,6 +132,22 @@ impl MemoryLedger {
     /// The disk fails after so many more mutating calls; none mends it.
     pub fn fails_after(&self, calls: Option<usize>) {
         *lock(&self.left) = calls;
+    }
+
+    /// Looks at all that is kept.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&LedgerState) -> T) -> T {
+        look(&lock(&self.state))
+    }
+
+    /// Notes an intent.
+    pub(super) fn note(&self, state: &mut LedgerState, intent: &Intent) {
+        state.intents.insert((intent.cycle.clone(), intent.seq), intent.clone());
+        lock(&self.noted).push(Noted::Begun(self.fuse.passed(), intent.clone()));
+    }
+
+    /// Notes that an intent is settled.
+    pub(super) fn settled(&self, intent: &Intent) {
+        lock(&self.noted).push(Noted::Settled(self.fuse.passed(), intent.cycle.clone(), intent.seq));
     }
 
     pub(super) fn mutate<T>(
@@ -238,28 +279,15 @@ impl Ledger for MemoryLedger {
 
     fn intend(&mut self, intent: &Intent) -> Result<(), LedgerFault> {
         self.mutate(|state| {
-            state.intents.insert((intent.cycle.clone(), intent.seq), intent.clone());
-            lock(&self.noted).push(Noted::Begun(self.fuse.passed(), intent.clone()));
+            self.note(state, intent);
             Ok(())
         })
     }
 
     fn settle(&mut self, intent: &Intent, settlement: &Settlement) -> Result<(), LedgerFault> {
         self.mutate(|state| {
-            state.intents.remove(&(intent.cycle.clone(), intent.seq));
-            lock(&self.noted).push(Noted::Settled(self.fuse.passed(), intent.cycle.clone(), intent.seq));
-            let key = (intent.app.clone(), intent.person.clone());
-            match settlement {
-                Settlement::Known(known) => {
-                    state.revision += 1;
-                    state.accounts.insert(key, (**known).clone());
-                }
-                Settlement::Forgotten => {
-                    state.revision += 1;
-                    state.accounts.remove(&key);
-                }
-                Settlement::Unchanged => {}
-            }
+            self.settled(intent);
+            state.settle(intent, settlement);
             Ok(())
         })
     }

@@ -6,9 +6,11 @@
 mod accepted;
 mod clock;
 mod company;
+mod deeds;
 mod desk;
 mod directory;
 mod fuse;
+mod hand;
 mod helpdesk;
 mod images;
 mod keeps;

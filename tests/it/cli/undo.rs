@@ -21,12 +21,13 @@ fn served() -> Rig {
                         takes_or_raises = { count = 100, percent = 100 }\ncreations = { count = 100, percent = 100 }\n\
                         source_gone = { count = 100, percent = 100 }"
             .to_owned();
-        config.assignments = assignment("leads", "custom_role = \"Team lead\"\ngroups = [\"Support\", \"Escalations\"]")
-            + &assignment(
-                "support",
-                "role = \"agent\"\ngroups = [\"Support\", \"Escalations\"]\ndefault_group = \"Escalations\"\n\
+        config.assignments =
+            assignment("leads", "custom_role = \"Team lead\"\ngroups = [\"Support\", \"Escalations\"]")
+                + &assignment(
+                    "support",
+                    "role = \"agent\"\ngroups = [\"Support\", \"Escalations\"]\ndefault_group = \"Escalations\"\n\
                  tags = [\"dirsync\"]",
-            );
+                );
     });
     for n in 0..HIRED {
         rig.change(&hire("tier1", &hired(n), "Agent", &format!("Number {n}")));

@@ -12,9 +12,9 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::account::ObservedAccount;
 use crate::domain::brake::{Bench, Review, approve_exactly, review};
-use crate::domain::edit::Edit;
 use crate::domain::change::Action;
 use crate::domain::deed::{Deed, DeedEnd, Since, found, root};
+use crate::domain::edit::Edit;
 use crate::domain::id::{AccountId, AppName, CycleId, Digest, Digester, Email, PersonId};
 use crate::domain::keep::{Keep, KeepReason, KeepUntil, Wish};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};

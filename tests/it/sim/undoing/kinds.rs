@@ -70,8 +70,7 @@ fn people_who_took_over_a_mail_are_undone_in_the_order_that_frees_it() {
 
 #[test]
 fn an_adopted_account_is_given_up_as_it_was_found() {
-    let mut rig = settled(6);
-    rig.apps[0].0.adoption.cases.insert(AdoptCase::EndUsers);
+    let rig = settled_by(6, |rules| rules.adoption.cases = [AdoptCase::EndUsers].into());
     let mut there = User::there(500, "Customer", "new@example.org", Role::EndUser);
     there.tags.insert("vip".into());
     there.texts.insert(Field::Phone, "12".into());
@@ -103,8 +102,7 @@ fn a_link_by_the_marker_is_given_up() {
 
 #[test]
 fn a_released_account_is_linked_again() {
-    let mut rig = settled(6);
-    rig.apps[0].0.removals.insert(CauseCode::OutOfScope, Removal::Release);
+    let rig = settled_by(6, |rules| rules.removals = [(CauseCode::OutOfScope, Removal::Release)].into());
     let (before, was) = (picture(&rig), known(&rig, 2).unwrap());
     leave(&rig, 2, "support");
     let released = cycle(&rig);
@@ -135,8 +133,7 @@ fn a_reactivation_is_taken_back_access_first() {
 
 #[test]
 fn a_downgrade_without_a_suspension_is_undone() {
-    let mut rig = settled(6);
-    rig.apps[0].0.removals.insert(CauseCode::OutOfScope, Removal::Downgrade);
+    let rig = settled_by(6, |rules| rules.removals = [(CauseCode::OutOfScope, Removal::Downgrade)].into());
     by_hand(&rig, "p5@example.org", |user| user.groups.insert(14));
     let before = picture(&rig);
     leave(&rig, 5, "support");

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::domain::account::ObservedAccount;
-use crate::domain::brake::{Bench, Review, review};
+use crate::domain::brake::{Bench, Review, approve_exactly, review};
 use crate::domain::change::Action;
 use crate::domain::deed::{Deed, DeedEnd, Since, found, root};
 use crate::domain::edit::Edit;
@@ -129,7 +129,7 @@ impl<P: Ports> Engine<P> {
             let (cases, keeps) = self.undo_cases(&app, people, &whole.cycle, actor)?;
             match self.propose_undo(at, cases, &whole.cycle).await? {
                 Ok(undone) => {
-                    let review = self.review_undo(&undone, &BTreeSet::new())?;
+                    let review = self.review_undo(&undone)?;
                     whole.parts.push(UndoPart { at, undone, review, keeps });
                 }
                 Err(fault) => {
@@ -205,12 +205,11 @@ impl<P: Ports> Engine<P> {
         Ok(Ok(undo(UndoProposal { rules, basis, catalog, population, cycle, cases })))
     }
 
-    /// The brake's word; what a person counted goes on.
-    fn review_undo(&self, undone: &UndoPlan, approvals: &BTreeSet<Digest>) -> Result<Review, Abort> {
+    /// The brake's word on what is brought back.
+    fn review_undo(&self, undone: &UndoPlan) -> Result<Review, Abort> {
         let experience = self.ledger.app_standing(undone.app())?.experience;
-        let rejections = &BTreeSet::new();
-        let edit = &Edit::default();
-        let bench = Bench { limits: self.limits, experience, approvals, rejections, gone: 0, edit };
+        let (nobody, edit) = (&BTreeSet::new(), &Edit::default());
+        let bench = Bench { limits: self.limits, experience, approvals: nobody, rejections: nobody, gone: 0, edit };
         Ok(review(&undone.plan, &bench))
     }
 
@@ -252,7 +251,8 @@ impl<P: Ports> Engine<P> {
         for part in &mut whole.parts {
             if word.count.is_some() {
                 let all = part.undone.plan.changes.iter().map(|change| change.digest()).collect();
-                part.review = self.review_undo(&part.undone, &all)?;
+                let held = std::mem::take(&mut part.review.held);
+                part.review = approve_exactly(&part.undone.plan, held, &all);
             }
             let carried = self.carry_undo(part, &mut run).await?;
             undone.done += carried.done;

@@ -38,11 +38,19 @@ const fn looks_only(command: &Command) -> bool {
         | Command::Offline { .. }
         | Command::Status
         | Command::Holds
+        | Command::Keeps
         | Command::Undo { word: None, .. } => true,
         Command::Cycle { .. }
         | Command::Apply(_)
         | Command::Approve { .. }
         | Command::Reject { .. }
+        | Command::Leases { .. }
+        | Command::TakeLease { .. }
+        | Command::Pause { .. }
+        | Command::Resume { .. }
+        | Command::ByHand { .. }
+        | Command::Link { .. }
+        | Command::Lift { .. }
         | Command::Undo { word: Some(_), .. } => false,
     }
 }

@@ -77,7 +77,8 @@ pub(super) fn change_block(change: &ChangeView) -> String {
     out
 }
 
-fn field_line(field: &FieldView) -> String {
+/// A field with its value before and after.
+pub fn field_line(field: &FieldView) -> String {
     format!("{}: {} → {}", field.field, value(&field.before), value(&field.after))
 }
 
@@ -170,6 +171,9 @@ pub fn status(status: &StatusView) -> String {
             _ => "no complete read yet".into(),
         },
     );
+    for pause in &status.paused {
+        line("paused", pause.text());
+    }
     for (app, accounts) in &status.accounts {
         line("accounts", format!("{app}: {accounts} managed and active"));
     }

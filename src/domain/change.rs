@@ -77,13 +77,15 @@ pub enum CauseCode {
     Gone,
     /// The account was deleted at Zendesk by somebody else.
     DeletedAtZendesk,
+    /// A person ordered it.
+    ByHand,
     /// A person had an earlier cycle's change undone.
     Undone,
 }
 
 impl CauseCode {
     /// All causes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Assigned,
         Self::Changed,
         Self::Returned,
@@ -92,6 +94,7 @@ impl CauseCode {
         Self::Expired,
         Self::Gone,
         Self::DeletedAtZendesk,
+        Self::ByHand,
         Self::Undone,
     ];
 
@@ -106,6 +109,7 @@ impl CauseCode {
             Self::Expired => "expired",
             Self::Gone => "gone",
             Self::DeletedAtZendesk => "deleted_at_zendesk",
+            Self::ByHand => "by_hand",
             Self::Undone => "undone",
         }
     }

@@ -69,6 +69,16 @@ pub enum Subject {
     Approve,
     /// A person decided against held changes.
     Reject,
+    /// A person gave a link up.
+    Unlink,
+    /// A person has somebody managed again whom another one put aside.
+    Lift,
+    /// A person pinned an assignment to another group.
+    Repin,
+    /// A person paused an app, or everything.
+    Pause,
+    /// A pause ended.
+    Resume,
     /// A change was undone, or a person had a cycle undone.
     Undo,
     /// A cycle ended.
@@ -77,7 +87,7 @@ pub enum Subject {
 
 impl Subject {
     /// Every value of `action` that this release writes.
-    pub const WORDS: [&'static str; 14] = [
+    pub const WORDS: [&'static str; 19] = [
         "provision",
         "update",
         "reactivate",
@@ -90,6 +100,11 @@ impl Subject {
         "hold",
         "approve",
         "reject",
+        "unlink",
+        "lift",
+        "repin",
+        "pause",
+        "resume",
         "undo",
         "cycle",
     ];
@@ -103,6 +118,11 @@ impl Subject {
             Self::Hold => "hold",
             Self::Approve => "approve",
             Self::Reject => "reject",
+            Self::Unlink => "unlink",
+            Self::Lift => "lift",
+            Self::Repin => "repin",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
             Self::Undo => "undo",
             Self::Cycle => "cycle",
         }

@@ -18,6 +18,7 @@ use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict
 use crate::domain::scope::Departure;
 
 use super::deeds::ended;
+use super::lease::{Barred, Turn};
 use super::ports::{
     CallFault, Clock, DeedLedger, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement,
 };
@@ -53,6 +54,8 @@ pub(super) struct Carried {
     pub(super) left: usize,
     /// The fault that ended the app.
     pub(super) fault: Option<Problem>,
+    /// Whether that was its lease.
+    pub(super) barred: Barred,
     /// The digests that were begun: an approval works once.
     pub(super) begun: BTreeSet<Digest>,
     /// Those that were carried out whole.
@@ -100,6 +103,7 @@ impl<P: Ports> Engine<P> {
     ) -> Result<Carried, Abort> {
         let changes = approved.into_changes();
         let mut carried = Carried::default();
+        let mut turn = Turn::Unasked;
         let mut seats_short = false;
         let mut unknown = 0;
         if !changes.is_empty() {
@@ -125,10 +129,7 @@ impl<P: Ports> Engine<P> {
                 }
             };
             let skip = match skip {
-                None => self.moved_since(at, &change).await.unwrap_or_else(|fault| {
-                    carried.fault = Some(fault.problem()).filter(|_| fault.ends_app());
-                    Some(fault.problem())
-                }),
+                None => self.last_look(at, &change, &mut turn, &mut carried).await?,
                 some => some,
             };
             let applied = if let Some(problem) = skip {
@@ -156,6 +157,7 @@ impl<P: Ports> Engine<P> {
             carried.fault = carried.fault.or_else(|| gone_wrong(carried.done, carried.failed, unknown));
             run.progress.note(&Event::Applied(&applied));
         }
+        self.close_lease(at, &turn, &mut carried).await?;
         Ok(carried)
     }
 
@@ -267,7 +269,7 @@ impl<P: Ports> Engine<P> {
         Ok((applied, walked.fault))
     }
 
-    fn intent(&self, change: &Change, seq: u64, run: &Run<'_>) -> Intent {
+    pub(super) fn intent(&self, change: &Change, seq: u64, run: &Run<'_>) -> Intent {
         let external_id = change.steps.iter().find_map(|step| match step {
             Step::Create(new) => new.external_id.clone(),
             Step::Write(patch) => patch.external_id.clone(),

@@ -251,6 +251,9 @@ pub struct StatusView {
     pub signs: Vec<String>,
     /// What the last reload of the configuration said, if it was refused.
     pub reload: Option<String>,
+    /// What is paused.
+    #[serde(default)]
+    pub paused: Vec<super::pause::PauseView>,
 }
 
 /// A cycle that ended.

@@ -7,9 +7,11 @@
 
 mod accepted;
 mod deeds;
+mod hand;
 mod images;
 mod keeps;
 mod keys;
+mod lease;
 mod ledger;
 mod manifest;
 mod open;

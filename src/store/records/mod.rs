@@ -5,6 +5,7 @@
 //! notice a change.
 
 mod deeds;
+mod hand;
 mod holds;
 mod images;
 mod keeps;

@@ -5,6 +5,7 @@ mod deeds;
 mod golden;
 mod images;
 mod keeping;
+mod leases;
 mod restarts;
 mod revising;
 

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::account::ObservedAccount;
 use crate::domain::brake::{Bench, Review, approve_exactly, review};
-use crate::domain::change::Action;
+use crate::domain::change::{Action, CauseCode};
 use crate::domain::deed::{Deed, DeedEnd, Since, found, root};
 use crate::domain::edit::Edit;
 use crate::domain::id::{AccountId, AppName, CycleId, Digest, Digester, Email, PersonId};
@@ -380,15 +380,22 @@ fn is_named(user: &str, deed: &Deed) -> bool {
 }
 
 /// Who is left as they are after a deed was undone, so that the next cycle doesn't do it again. An undo that is undone
-/// may lead back to what the directory wishes: nothing is kept then.
+/// may lead back to what the directory wishes, or to what was done by hand: the former keeps nobody, the latter as then.
 fn keep_after(all: &[Deed], deed: &Deed, actor: &str, now: DateTime<Utc>) -> Option<Keep> {
     let (root, undos) = root(all, deed);
-    // What the directory wishes now is what was last done for it, whichever deed is undone.
-    let last = all.iter().rfind(|one| one.undoes.is_none() && one.end != DeedEnd::Refused);
+    let effective = |one: &&Deed| one.undoes.is_none() && one.end != DeedEnd::Refused;
+    let last = all.iter().rfind(effective);
     if undos % 2 == 1 && last.is_some_and(|last| last.cycle == root.cycle) {
-        return None;
+        let (reason, until) = match (root.cause, root.action) {
+            (CauseCode::ByHand, Action::Deprovision) => (KeepReason::Deprovisioned, KeepUntil::Unusable),
+            (CauseCode::ByHand, Action::Release) => (KeepReason::Released, KeepUntil::Lifted),
+            _ => return None,
+        };
+        return Some(Keep { by: root.actor.clone(), at: root.time, reason, until });
     }
-    let wish = last.map_or(Wish::Unknown, |last| match last.action {
+    // What the directory wishes now is what was last done for it, whichever deed is undone.
+    let wished = all.iter().rfind(|one| effective(one) && one.cause != CauseCode::ByHand);
+    let wish = wished.map_or(Wish::Unknown, |last| match last.action {
         Action::Deprovision | Action::Release => Wish::Removal(last.cause),
         Action::Reactivate | Action::Update | Action::Link | Action::Adopt | Action::Provision => {
             last.known_after.as_ref().and_then(|known| known.fingerprint).map_or(Wish::Unknown, Wish::Account)

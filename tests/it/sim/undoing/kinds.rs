@@ -198,3 +198,28 @@ fn one_person_is_undone_and_the_others_stay() {
     let answer = rig.wait(engine.plan_undo(&nobody, "alice")).unwrap().unwrap();
     assert!(matches!(answer, Err(UndoFault::NoSuchUser(_))), "{answer:?}");
 }
+
+#[test]
+fn a_removal_by_hand_is_undone_and_comes_back_with_its_keep() {
+    use zendesk_dirsync::domain::keep::KeepReason;
+    use zendesk_dirsync::engine::byhand::{HandOrder, Word};
+    use zendesk_dirsync::engine::command::Command;
+    let rig = settled(6);
+    let before = picture(&rig);
+    rig.clock.advance(chrono::TimeDelta::seconds(1));
+    let user_named = "p2@example.org".to_owned();
+    let order = Command::ByHand { order: HandOrder::Deprovision, user: user_named, app: None, word: Word::Do };
+    let mut engine = rig.engine();
+    let reply = rig.wait(engine.carry_out(order, "bob", zendesk_dirsync::engine::Stop::never(), &mut Silent)).unwrap();
+    assert_eq!(reply.code(), 0, "{reply:?}");
+    assert_eq!(user(&rig, "p2@example.org").suspended, Some(By::Us));
+    let by_hand = rig.ledger.snapshot().deeds.last().unwrap().cycle.clone();
+    let (_, undone) = undo(&rig, &by_hand);
+    assert_eq!(picture(&rig), before);
+    rests(&rig, 3);
+    undo(&rig, &undone.cycle);
+    assert_eq!(user(&rig, "p2@example.org").suspended, Some(By::Us));
+    rests(&rig, 3);
+    let keep = keeps(&rig).remove(&id(2)).unwrap();
+    assert_eq!((keep.reason, keep.by.as_str()), (KeepReason::Deprovisioned, "bob"), "the directory still wants them");
+}

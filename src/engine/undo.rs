@@ -28,6 +28,9 @@ use super::{Abort, Ending, Engine, Ports, Stop};
 pub use fault::UndoFault;
 pub use view::{CarriedView, NotUndoneView, PastView, ShortView, UndoOrder, UndoView, UndoWord};
 
+/// Who stays as they are afterwards; none for whom the directory decides again.
+type Keeps = BTreeMap<PersonId, Option<Keep>>;
+
 /// One app's part of an undoing.
 #[derive(Debug)]
 pub struct UndoPart {
@@ -37,7 +40,7 @@ pub struct UndoPart {
     /// What of it the brake lets through.
     pub review: Review,
     /// Who stays as they are from then on; none for whom the directory decides again.
-    keeps: BTreeMap<PersonId, Option<Keep>>,
+    keeps: Keeps,
 }
 
 /// An undoing, planned: nothing was changed.
@@ -164,7 +167,7 @@ impl<P: Ports> Engine<P> {
         people: BTreeSet<PersonId>,
         cycle: &CycleId,
         actor: &str,
-    ) -> Result<(Vec<UndoCase>, BTreeMap<PersonId, Option<Keep>>), Abort> {
+    ) -> Result<(Vec<UndoCase>, Keeps), Abort> {
         let mut cases = Vec::new();
         let mut keeps = BTreeMap::new();
         for person in people {

@@ -210,7 +210,7 @@ fn a_removal_by_hand_is_undone_and_comes_back_with_its_keep() {
     let user_named = "p2@example.org".to_owned();
     let order = Command::ByHand { order: HandOrder::Deprovision, user: user_named, app: None, word: Word::Do };
     let mut engine = rig.engine();
-    let reply = rig.wait(engine.carry_out(order, "bob", zendesk_dirsync::engine::Stop::never(), &mut Silent)).unwrap();
+    let reply = rig.wait(engine.carry_out(order, "bob", Stop::never(), &mut Silent)).unwrap();
     assert_eq!(reply.code(), 0, "{reply:?}");
     assert_eq!(user(&rig, "p2@example.org").suspended, Some(By::Us));
     let by_hand = rig.ledger.snapshot().deeds.last().unwrap().cycle.clone();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::args_hand::{DeprovisionArgs, KeepsArgs, LinkArgs, PauseArgs, PersonArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Keeps Zendesk accounts in step with the groups of an LDAP directory or Active Directory.
@@ -46,7 +47,8 @@ const EXIT_CODES: &str = "Exit codes:
      rejected or in conflict        7  the store or the report can't be used
   2  wrong use                     10  `plan --exit-code` found something to do
   3  wrong configuration
-  4  changes wait for a person, or an assigned group is missing";
+  4  changes wait for a person, an assigned group is missing, a saved
+     plan moved, or another copy of this service has the lease";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -77,6 +79,41 @@ pub enum Sub {
     Apply(ApplyArgs),
     /// List, show, approve or reject what waits for a person.
     Holds(HoldsArgs),
+    /// Show which copy of this service may write, or take that over.
+    Lease(LeaseArgs),
+    /// End one person's access now, though the directory may still want them.
+    ///
+    /// Suspends the account, ends its sessions, takes back what was given and frees the seat. It needs no directory.
+    /// The person stays so until the directory itself shows the entry disabled or expired, or `keeps lift`.
+    Deprovision(DeprovisionArgs),
+    /// Stop managing one person, and leave the account exactly as it is.
+    ///
+    /// They stay unmanaged until `keeps lift` or `link`.
+    Release(PersonArgs),
+    /// Give up the link between one person and the account; the next cycle matches anew.
+    Unlink(PersonArgs),
+    /// Say which Zendesk account is one person's.
+    ///
+    /// Also where the account is an admin's or carries another external_id. Nothing is written at Zendesk by this: the
+    /// next cycle brings the account up to date, under the brake.
+    Link(LinkArgs),
+    /// Carry nothing out for a while; reading, planning and holding go on.
+    Pause(PauseArgs),
+    /// End a pause.
+    Resume {
+        /// End the pause of this app alone.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
+    },
+    /// List or lift what keeps people as a person put them.
+    Keeps(KeepsArgs),
+    /// Bring back what a cycle changed: sign-in, role, groups, tags, fields, mails.
+    ///
+    /// It shows what it would bring back, and what nothing can. Within the limits of the brake it then goes on (on a
+    /// terminal it asks first); past them the number of changes must be typed, or given with --count. Whatever somebody
+    /// changed since stays as it is. The next cycles leave the people alone until the directory says something new of
+    /// them, or a person does.
+    Undo(UndoArgs),
     /// Search the report: what was done, to whom, and why.
     Report(Box<ReportArgs>),
     /// Show how the service is: last and next cycle, what waits, the age of the last complete read.
@@ -119,6 +156,28 @@ pub struct PlanArgs {
     /// End with 10 when there is something to do, even if it waits for a person.
     #[arg(long)]
     pub exit_code: bool,
+}
+
+/// `undo`.
+#[derive(Debug, Args)]
+pub struct UndoArgs {
+    /// The cycle, or the beginning of its name; the report and the end of a cycle tell it.
+    pub cycle: String,
+    /// Only this person, by mail, name or immutable id.
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Only this app.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Only show it, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How many changes were shown; needed past a limit when no terminal is there to ask.
+    #[arg(long, value_name = "N")]
+    pub count: Option<usize>,
+    /// How it is shown.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
 }
 
 /// `apply`.
@@ -174,6 +233,36 @@ pub enum HoldsSub {
         /// Only this person's part, by mail, name or immutable id; may be given several times. The others wait on.
         #[arg(long = "user", value_name = "USER")]
         users: Vec<String>,
+    },
+}
+
+/// `lease`.
+#[derive(Debug, Args)]
+pub struct LeaseArgs {
+    /// What to do with leases.
+    #[command(subcommand)]
+    pub command: Option<LeaseSub>,
+}
+
+/// What to do with leases.
+#[derive(Debug, Subcommand)]
+pub enum LeaseSub {
+    /// Show who wrote last into each app's marker at Zendesk, and when.
+    Show {
+        /// Only this app.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
+        /// How it is shown.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
+    /// Have this copy write from now on, and no other. Stop the other first.
+    ///
+    /// What the other one wrote isn't in this copy's store, so everything of the app waits once for a look.
+    Take {
+        /// The app; needed when several keep a lease.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
     },
 }
 

@@ -31,6 +31,30 @@ pub async fn ask(joined: &Joined, command: Command, ui: &mut Ui) -> Result<Reply
     ask_within(joined, command, Reach::Outside, ui).await
 }
 
+/// Whether a command only looks: it is answered from a copy of the store, which needs no right to write.
+const fn looks_only(command: &Command) -> bool {
+    match command {
+        Command::Plan { .. }
+        | Command::Offline { .. }
+        | Command::Status
+        | Command::Holds
+        | Command::Keeps
+        | Command::Undo { word: None, .. } => true,
+        Command::Cycle { .. }
+        | Command::Apply(_)
+        | Command::Approve { .. }
+        | Command::Reject { .. }
+        | Command::Leases { .. }
+        | Command::TakeLease { .. }
+        | Command::Pause { .. }
+        | Command::Resume { .. }
+        | Command::ByHand { .. }
+        | Command::Link { .. }
+        | Command::Lift { .. }
+        | Command::Undo { word: Some(_), .. } => false,
+    }
+}
+
 /// As [`ask`], with an engine that reaches no further than it needs to.
 async fn ask_within(joined: &Joined, command: Command, reach: Reach, ui: &mut Ui) -> Result<Reply, Failure> {
     let socket = socket_path(&joined.settings.state_dir);
@@ -42,16 +66,13 @@ async fn ask_within(joined: &Joined, command: Command, reach: Reach, ui: &mut Ui
     }
     // Declared first, so that it goes after the engine that works on it.
     let view;
-    let mut engine = match &command {
-        Command::Plan { .. } | Command::Offline { .. } | Command::Status | Command::Holds => {
-            let (copy, engine) = join::engine_to_look(joined, reach)?;
-            view = Some(copy);
-            engine
-        }
-        Command::Cycle { .. } | Command::Apply(_) | Command::Approve { .. } | Command::Reject { .. } => {
-            view = None;
-            join::engine(joined, reach)?
-        }
+    let mut engine = if looks_only(&command) {
+        let (copy, engine) = join::engine_to_look(joined, reach)?;
+        view = Some(copy);
+        engine
+    } else {
+        view = None;
+        join::engine(joined, reach)?
     };
     let actor = myself();
     let (stop, abandon) = join::stop_on_signals()?;
@@ -274,7 +295,11 @@ pub fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
 }
 
 /// Writes an answer to stdout.
-fn print<T: serde::Serialize>(format: Format, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+pub(super) fn print<T: serde::Serialize>(
+    format: Format,
+    value: &T,
+    text: impl FnOnce(&T) -> String,
+) -> Result<(), Failure> {
     let text = match format {
         Format::Text => fold(&text(value), width(std::io::stdout())),
         Format::Json => {

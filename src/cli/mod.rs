@@ -1,12 +1,16 @@
 //! The command line: the only place where the parts are joined.
 
 mod args;
+mod args_hand;
 mod ask;
 mod check;
 mod env;
 mod exit;
 mod fold;
+mod hand;
 mod join;
+mod lease;
+mod orders;
 mod report;
 mod run;
 mod saved;
@@ -14,19 +18,21 @@ mod show;
 mod status;
 mod time;
 mod ui;
+mod undo;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use args::{Cli, Format, HoldsSub, LogFormat, PlanArgs, Sub};
+use args::{Cli, Format, HoldsSub, LeaseSub, LogFormat, PlanArgs, Sub};
 use env::Environment;
 use exit::Failure;
 use join::Joined;
 
 pub use exit::Exit;
 
+use crate::engine::byhand::HandOrder;
 use crate::telemetry::{self, Output};
 
 /// Runs the command line of this process.
@@ -67,7 +73,23 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
                 .map_err(|why| Failure::new(Exit::Failed, format!("{}: {why}", dir.display()), hint))?;
             return Ok(Exit::Done);
         }
-        Some(Sub::Check | Sub::Plan(_) | Sub::Apply(_) | Sub::Holds(_) | Sub::Report(_) | Sub::Status { .. })
+        Some(
+            Sub::Check
+            | Sub::Plan(_)
+            | Sub::Apply(_)
+            | Sub::Holds(_)
+            | Sub::Lease(_)
+            | Sub::Deprovision(_)
+            | Sub::Release(_)
+            | Sub::Unlink(_)
+            | Sub::Link(_)
+            | Sub::Pause(_)
+            | Sub::Resume { .. }
+            | Sub::Keeps(_)
+            | Sub::Undo(_)
+            | Sub::Report(_)
+            | Sub::Status { .. },
+        )
         | None => {}
     }
     if cli.command.is_some() && (cli.once || cli.dry_run || cli.user.is_some()) {
@@ -120,6 +142,17 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         Some(Sub::Holds(args)) => {
             ask::holds(&joined, args.command.unwrap_or(HoldsSub::List { format: Format::Text })).await
         }
+        Some(Sub::Lease(args)) => {
+            lease::lease(&joined, args.command.unwrap_or(LeaseSub::Show { app: None, format: Format::Text })).await
+        }
+        Some(Sub::Deprovision(args)) => orders::deprovision(&joined, args).await,
+        Some(Sub::Release(args)) => orders::person(&joined, HandOrder::Release, args).await,
+        Some(Sub::Unlink(args)) => orders::person(&joined, HandOrder::Unlink, args).await,
+        Some(Sub::Link(args)) => orders::link(&joined, args).await,
+        Some(Sub::Pause(args)) => hand::pause(&joined, args).await,
+        Some(Sub::Resume { app }) => hand::resume(&joined, app).await,
+        Some(Sub::Keeps(args)) => hand::keeps(&joined, args).await,
+        Some(Sub::Undo(args)) => undo::undo(&joined, args).await,
         Some(Sub::Report(args)) => report::report(&joined, *args).await,
         Some(Sub::Status { format }) => ask::status(&joined, format).await,
         Some(Sub::Completions { .. } | Sub::Man { .. }) => Ok(Exit::Done),

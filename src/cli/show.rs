@@ -58,7 +58,8 @@ pub fn plan(plan: &PlanView) -> String {
     out
 }
 
-fn change_block(change: &ChangeView) -> String {
+/// One change.
+pub(super) fn change_block(change: &ChangeView) -> String {
     let mut out = String::new();
     let held = change.held.as_ref().map(|held| format!("  [waits: {}]", held.limit)).unwrap_or_default();
     let _ = writeln!(out, "{:12} {}  {}{held}", change.action, visible(&change.user), visible(&change.name));
@@ -76,7 +77,8 @@ fn change_block(change: &ChangeView) -> String {
     out
 }
 
-fn field_line(field: &FieldView) -> String {
+/// A field with its value before and after.
+pub fn field_line(field: &FieldView) -> String {
     format!("{}: {} → {}", field.field, value(&field.before), value(&field.after))
 }
 
@@ -169,6 +171,9 @@ pub fn status(status: &StatusView) -> String {
             _ => "no complete read yet".into(),
         },
     );
+    for pause in &status.paused {
+        line("paused", pause.text());
+    }
     for (app, accounts) in &status.accounts {
         line("accounts", format!("{app}: {accounts} managed and active"));
     }

@@ -77,11 +77,15 @@ pub enum CauseCode {
     Gone,
     /// The account was deleted at Zendesk by somebody else.
     DeletedAtZendesk,
+    /// A person ordered it.
+    ByHand,
+    /// A person had an earlier cycle's change undone.
+    Undone,
 }
 
 impl CauseCode {
     /// All causes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Assigned,
         Self::Changed,
         Self::Returned,
@@ -90,6 +94,8 @@ impl CauseCode {
         Self::Expired,
         Self::Gone,
         Self::DeletedAtZendesk,
+        Self::ByHand,
+        Self::Undone,
     ];
 
     /// The name in plans and reports.
@@ -103,6 +109,8 @@ impl CauseCode {
             Self::Expired => "expired",
             Self::Gone => "gone",
             Self::DeletedAtZendesk => "deleted_at_zendesk",
+            Self::ByHand => "by_hand",
+            Self::Undone => "undone",
         }
     }
 
@@ -243,6 +251,8 @@ pub enum Step {
     Create(NewAccount),
     /// Write fields, role or sign-in.
     Write(Patch),
+    /// Take the external id off.
+    Unmark,
     /// Make another address the primary one.
     ChangeEmail {
         /// The primary one until now.
@@ -252,6 +262,8 @@ pub enum Step {
         /// What becomes of the former one.
         old: OldEmail,
     },
+    /// Add a further mail address; the primary one stays.
+    AddEmail(Email),
     /// End every session.
     EndSessions,
     /// Join a group.

@@ -69,13 +69,25 @@ pub enum Subject {
     Approve,
     /// A person decided against held changes.
     Reject,
+    /// A person gave a link up.
+    Unlink,
+    /// A person has somebody managed again whom another one put aside.
+    Lift,
+    /// A person pinned an assignment to another group.
+    Repin,
+    /// A person paused an app, or everything.
+    Pause,
+    /// A pause ended.
+    Resume,
+    /// A change was undone, or a person had a cycle undone.
+    Undo,
     /// A cycle ended.
     Cycle,
 }
 
 impl Subject {
     /// Every value of `action` that this release writes.
-    pub const WORDS: [&'static str; 13] = [
+    pub const WORDS: [&'static str; 19] = [
         "provision",
         "update",
         "reactivate",
@@ -88,6 +100,12 @@ impl Subject {
         "hold",
         "approve",
         "reject",
+        "unlink",
+        "lift",
+        "repin",
+        "pause",
+        "resume",
+        "undo",
         "cycle",
     ];
 
@@ -100,6 +118,12 @@ impl Subject {
             Self::Hold => "hold",
             Self::Approve => "approve",
             Self::Reject => "reject",
+            Self::Unlink => "unlink",
+            Self::Lift => "lift",
+            Self::Repin => "repin",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Undo => "undo",
             Self::Cycle => "cycle",
         }
     }

@@ -2,11 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::CycleId;
+use crate::domain::id::{AccountId, CycleId};
 
+use super::byhand::{HandOrder, HandView, Word};
 use super::holds::HoldFault;
-use super::ports::{AcceptedLedger as _, Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
+use super::kept::KeepView;
+use super::lease_view::LeaseView;
+use super::pause::{PauseView, views};
+use super::ports::{
+    AcceptedLedger as _, Clock, Completeness, CycleSummary, HandLedger as _, HoldState, Ledger, LedgerFault, Progress,
+};
 use super::saved::SavedOrder;
+use super::undo::{UndoFault, UndoOrder, UndoView, UndoWord};
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
 use super::{Abort, CycleOrder, CycleReport, Ending, Engine, Ports, Stop};
 
@@ -50,12 +57,74 @@ pub enum Command {
         /// How many changes the person saw.
         count: Option<usize>,
     },
+    /// Show who has the leases.
+    Leases {
+        /// One app only.
+        app: Option<String>,
+    },
+    /// Take a lease over.
+    TakeLease {
+        /// The app; needed where several keep one.
+        app: Option<String>,
+    },
     /// Decide against what waits.
     Reject {
         /// The hold's id, or its beginning.
         id: String,
         /// These people's parts only; all of it when nobody is named.
         users: Vec<String>,
+    },
+    /// Carry nothing out for a while, in an app or in all.
+    Pause {
+        /// One app only.
+        app: Option<String>,
+        /// Why.
+        reason: Option<String>,
+        /// When it ends by itself.
+        until: Option<chrono::DateTime<chrono::Utc>>,
+    },
+    /// End a pause.
+    Resume {
+        /// That of one app.
+        app: Option<String>,
+    },
+    /// Deprovision, release or unlink one person.
+    ByHand {
+        /// Which of these.
+        order: HandOrder,
+        /// By mail, name, immutable id or Zendesk id.
+        user: String,
+        /// In one app only.
+        app: Option<String>,
+        /// Whether it is only shown.
+        word: Word,
+    },
+    /// Tie a person to the account that somebody names.
+    Link {
+        /// By mail, name or immutable id.
+        user: String,
+        /// The account.
+        account: u64,
+        /// In this app.
+        app: Option<String>,
+        /// Whether it is only shown.
+        word: Word,
+    },
+    /// List whoever is left as a person put them.
+    Keeps,
+    /// Have somebody managed again who was left as a person put them.
+    Lift {
+        /// By mail, name, immutable id or Zendesk id.
+        user: String,
+        /// In one app only.
+        app: Option<String>,
+    },
+    /// Show what undoing a cycle would bring back; carry it out with a person's word for what was shown.
+    Undo {
+        /// What is undone.
+        order: UndoOrder,
+        /// The word; none only shows.
+        word: Option<UndoWord>,
     },
 }
 
@@ -88,12 +157,34 @@ pub enum Reply {
     Status(Box<StatusView>),
     /// What waits.
     Holds(Vec<HoldView>),
+    /// Who has the leases.
+    Leases(Vec<LeaseView>),
     /// A decision was recorded.
     Decided {
         /// The hold.
         id: String,
         /// How many changes it was about.
         changes: usize,
+    },
+    /// The pauses that stand.
+    Pauses(Vec<PauseView>),
+    /// An order by hand, shown or carried out.
+    Hand {
+        /// The exit code.
+        code: u8,
+        /// Whom and what it is about.
+        view: Box<HandView>,
+    },
+    /// Whoever is left as a person put them.
+    Keeps(Vec<KeepView>),
+    /// Keeps that were lifted.
+    Lifted(Vec<KeepView>),
+    /// What is undone.
+    Undo {
+        /// The exit code.
+        code: u8,
+        /// What is brought back, and what isn't.
+        undo: Box<UndoView>,
     },
     /// It can't be done.
     Refused {
@@ -121,9 +212,43 @@ impl Reply {
         match self {
             Self::Cycle { code, .. }
             | Self::Plan { code, .. }
+            | Self::Undo { code, .. }
             | Self::Moved { code, .. }
+            | Self::Hand { code, .. }
             | Self::Refused { code, .. } => *code,
-            Self::Status(_) | Self::Holds(_) | Self::Decided { .. } => 0,
+            Self::Status(_)
+            | Self::Holds(_)
+            | Self::Leases(_)
+            | Self::Decided { .. }
+            | Self::Pauses(_)
+            | Self::Keeps(_)
+            | Self::Lifted(_) => 0,
+        }
+    }
+}
+
+impl Command {
+    /// Whether a cycle that is running ends after the change in hand, so that this is carried out at once.
+    pub const fn is_urgent(&self) -> bool {
+        match self {
+            Self::Pause { .. } => true,
+            Self::ByHand { order: HandOrder::Deprovision, word, .. } => !matches!(word, Word::Show),
+            Self::Cycle { .. }
+            | Self::Plan { .. }
+            | Self::Offline { .. }
+            | Self::Apply(_)
+            | Self::Status
+            | Self::Holds
+            | Self::Approve { .. }
+            | Self::Reject { .. }
+            | Self::Leases { .. }
+            | Self::TakeLease { .. }
+            | Self::Resume { .. }
+            | Self::ByHand { .. }
+            | Self::Link { .. }
+            | Self::Keeps
+            | Self::Undo { .. }
+            | Self::Lift { .. } => false,
         }
     }
 }
@@ -149,6 +274,12 @@ impl From<HoldFault> for Reply {
     }
 }
 
+impl From<UndoFault> for Reply {
+    fn from(fault: UndoFault) -> Self {
+        Self::refused(fault.code(), fault.kind(), &fault, &fault.hint())
+    }
+}
+
 impl<P: Ports> Engine<P> {
     /// Carries a command out. `actor` is who the report will name.
     pub async fn carry_out(&mut self, command: Command, actor: &str, stop: Stop, progress: &mut dyn Progress) -> Reply {
@@ -161,12 +292,25 @@ impl<P: Ports> Engine<P> {
             Command::Apply(saved) => self.apply_saved(*saved, actor, stop, progress).await,
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Holds => self.list_holds(),
+            Command::Leases { app } => self.show_leases(app.as_deref()).await,
+            Command::TakeLease { app } => self.take_lease(app.as_deref(), actor).await,
             Command::Approve { id, users, count } => self
                 .approve(&id, users.iter().map(String::as_str), count, actor)
                 .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
             Command::Reject { id, users } => self
                 .reject_people(&id, users.iter().map(String::as_str), actor)
                 .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
+            Command::Pause { app, reason, until } => self.pause(app.as_deref(), reason, until, actor),
+            Command::Resume { app } => self.resume(app.as_deref(), actor),
+            Command::ByHand { order, user, app, word } => {
+                self.by_hand(order, &user, app.as_deref(), &word, actor, stop, progress).await
+            }
+            Command::Link { user, account, app, word } => {
+                self.link(&user, AccountId(account), app.as_deref(), &word, actor, stop, progress).await
+            }
+            Command::Keeps => self.list_keeps(),
+            Command::Lift { user, app } => self.lift(&user, app.as_deref(), actor),
+            Command::Undo { order, word } => self.run_undo(&order, word.as_ref(), actor, stop, progress).await,
         };
         carried.unwrap_or_else(Reply::from)
     }
@@ -183,16 +327,40 @@ impl<P: Ports> Engine<P> {
         Ok(Reply::cycle(&report))
     }
 
+    async fn run_undo(
+        &mut self,
+        order: &UndoOrder,
+        word: Option<&UndoWord>,
+        actor: &str,
+        stop: Stop,
+        progress: &mut dyn Progress,
+    ) -> Result<Reply, Abort> {
+        let Some(word) = word else {
+            return Ok(match self.plan_undo(order, actor).await? {
+                Ok(whole) => {
+                    let undo = Box::new(UndoView::of(&whole, None));
+                    Reply::Undo { code: whole.ending().code(), undo }
+                }
+                Err(fault) => fault.into(),
+            });
+        };
+        Ok(match self.undo(order, word, actor, stop, progress).await? {
+            Ok((whole, undone)) => {
+                let undo = Box::new(UndoView::of(&whole, Some(&undone)));
+                Reply::Undo { code: undone.ending.code(), undo }
+            }
+            Err(fault) => fault.into(),
+        })
+    }
+
     async fn show_plan(
         &mut self,
         app: Option<&str>,
         user: Option<&str>,
         progress: &mut dyn Progress,
     ) -> Result<Reply, Abort> {
-        if let Some(app) = app.filter(|app| !self.apps.iter().any(|one| one.rules.app.as_str() == *app)) {
-            let names: Vec<&str> = self.apps.iter().map(|one| one.rules.app.as_str()).collect();
-            let message = format!("no app is named {app:?}; the configuration has {}", names.join(", "));
-            return Ok(Reply::refused(2, "no_such_app", message, "use one of these names"));
+        if let Err(refusal) = self.app_named(app) {
+            return Ok(refusal);
         }
         let cycle = CycleId::at(self.clock.now());
         let prepared = self.prepare(cycle, user, &std::collections::BTreeMap::new(), progress).await?;
@@ -252,6 +420,7 @@ impl<P: Ports> Engine<P> {
                 .chain(self.configuration.unreadable())
                 .collect(),
             reload: None,
+            paused: views(&self.ledger.pauses()?),
         })
     }
 }

@@ -23,17 +23,17 @@ pub(super) struct Heard<'a> {
     pub(super) unheard: &'a BTreeSet<DirectoryName>,
 }
 
+/// What an app's present rules want, and its former ones where these differ.
+pub(super) struct Both {
+    pub(super) present: Wants,
+    pub(super) former: Option<Wants>,
+}
+
 /// A plan, what is different in it, and what was asked for it.
 pub(super) struct Compared {
     pub(super) proposed: Proposed,
     pub(super) edit: Edit,
     pub(super) asked: Asked,
-}
-
-/// What an app's present rules want, and its former ones where these differ.
-pub(super) struct Both {
-    pub(super) present: Wants,
-    pub(super) former: Option<Wants>,
 }
 
 impl<P: Ports> Planner<'_, P> {
@@ -69,7 +69,7 @@ impl<P: Ports> Planner<'_, P> {
         let gathered = gathered?;
         let former = self.ledger.groups(&name)?;
         let Gathered { read, reached, picture } = gathered;
-        Ok(Some(Whole { question: asked, read, reached, former, picture }))
+        Ok(Some(Whole { question: asked, read, reached, picture, former }))
     }
 
     /// Plans an app by its present rules, and by its former ones for the people with whom something would be done; tells

@@ -19,9 +19,10 @@ use super::conclude::{Brakes, Concluded, Reads};
 use super::edits::Course;
 use super::gather::{GatherFault, Wants};
 use super::holds::{approvals, missing_group, rejections, spend};
+use super::lease::Barred;
 use super::planner::Planner;
 use super::ports::{
-    AppCounts, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault, Report,
+    AppCounts, Clock, Completeness, CycleSummary, DeedLedger, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
 use super::propose::{Answers, ProposeFault, Whole, names};
 use super::saved::SavedOrder;
@@ -258,6 +259,7 @@ impl<P: Ports> Engine<P> {
         {
             return Ok(self.refused(&run, now));
         }
+        let pauses = self.renew_pauses(&run)?;
         self.pin(&prepared.wholes)?;
         self.keep_groups(&prepared.wholes)?;
         self.keep_pictures(&mut prepared)?;
@@ -280,33 +282,48 @@ impl<P: Ports> Engine<P> {
                     continue;
                 }
             };
+            let pause = pauses.of(&part.app);
+            let (approved, paused) = match pause {
+                Some(pause) => {
+                    let waits = reviewed.approved.changes().len();
+                    run.progress.note(&Event::Paused(&part.app, pause, waits));
+                    (reviewed.approved.part(|_| false), waits)
+                }
+                None => (reviewed.approved, 0),
+            };
             let reached = |(name, whole): (&DirectoryName, &Whole)| (name.clone(), whole.reached[at].clone());
             run.reached = prepared.wholes.iter().map(reached).collect();
-            let carried = self.apply(at, reviewed.approved, &mut run).await?;
+            let carried = self.apply(at, approved, &mut run).await?;
             let of_app = |name: &&DirectoryName| {
                 self.apps[at].rules.assignments.iter().any(|assignment| assignment.directory == **name)
             };
             let unread = prepared.faults.keys().filter(of_app).cloned().collect();
             // A cycle for one person says nothing about the others' troubles and holds.
             let concluded = if order.only.is_none() {
-                let reads = Reads { complete: &complete, unread: &unread };
+                let reads = Reads { complete: &complete, unread: &unread, barred: carried.barred, pause };
                 let concluded = self.conclude(&plan, &reviewed.held, &carried.begun, &reads, &mut run)?;
                 let lost =
                     self.configuration.newly_lost(lost_groups(&self.apps[at].rules, &prepared.wholes), &plan.app);
                 let (edit, finished) = (&part.edit, &carried.finished);
-                self.settle_edit(at, &Course { edit, finished, unread: &unread, lost })?;
+                // An edit whose plan nobody carried out yet isn't agreed to.
+                if pause.is_none() {
+                    self.settle_edit(at, &Course { edit, finished, unread: &unread, lost })?;
+                }
                 concluded
             } else {
                 if !carried.begun.is_empty() {
                     let holds = spend(self.ledger.holds()?, &part.app, &carried.begun);
                     self.ledger.keep_holds(&part.app, &holds)?;
                 }
-                let held = plan.changes.len().saturating_sub(carried.begun.len() + carried.left);
+                let held = plan.changes.len().saturating_sub(carried.begun.len() + carried.left + paused);
                 let brakes = if held > 0 { Brakes::On } else { Brakes::Off };
                 Concluded { held, brakes, troubles_new: plan.conflicts.len() + plan.rejected.len() }
             };
+            let concluded = Concluded { held: concluded.held + paused, ..concluded };
             endings.extend(endings_of(&carried, &concluded));
+            endings.extend((paused > 0).then_some(Ending::Held));
             if let Some(problem) = carried.fault.clone() {
+                run.progress.note(&Event::Fault(&problem));
                 self.tell_fault(&mut run, Some(&part.app), None, problem)?;
             }
             let population = self.ledger.app_standing(&part.app)?.population;
@@ -320,9 +337,13 @@ impl<P: Ports> Engine<P> {
             endings.insert(Ending::Held);
         }
         let ending = endings.first().copied().unwrap_or(Ending::Done);
-        let summary = self.summary(&cycle, began, ending, counts, prepared.faults.is_empty());
+        let mut summary = self.summary(&cycle, began, ending, counts, prepared.faults.is_empty());
+        for view in super::pause::views(&pauses) {
+            summary.text = format!("{} is paused; {}", view.what(), summary.text);
+        }
         self.tell_cycle(&mut run, &summary, ending)?;
         self.ledger.end_cycle(&summary)?;
+        self.ledger.prune_deeds()?;
         tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, "cycle ended");
         Ok(CycleReport { ending, summary, faults: prepared.faults, plans, moved: None })
     }
@@ -340,7 +361,7 @@ impl<P: Ports> Engine<P> {
     }
 
     /// The store belongs to these Zendesk accounts and no others.
-    fn bind(&mut self) -> Result<(), Abort> {
+    pub(super) fn bind(&mut self) -> Result<(), Abort> {
         for app in &self.apps {
             self.ledger.bind(&format!("app:{}", app.rules.app), &app.identity)?;
         }
@@ -463,8 +484,9 @@ fn narrow(mut plan: Plan, review: Review, user: &str) -> (Plan, Review) {
 }
 
 fn endings_of(carried: &Carried, concluded: &Concluded) -> impl Iterator<Item = Ending> {
-    let zendesk = carried.fault.is_some().then_some(Ending::Zendesk);
-    let held = (concluded.brakes == Brakes::On).then_some(Ending::Held);
+    let barred = carried.barred == Barred::Lease;
+    let zendesk = (carried.fault.is_some() && !barred).then_some(Ending::Zendesk);
+    let held = (concluded.brakes == Brakes::On || barred).then_some(Ending::Held);
     let failed = (carried.failed > 0 || carried.left > 0 || concluded.troubles_new > 0).then_some(Ending::Failed);
     [zendesk, held, failed].into_iter().flatten()
 }

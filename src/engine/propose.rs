@@ -375,7 +375,14 @@ impl Asked {
 /// Whether `--user` names this person: by mail, name or immutable id.
 pub(super) fn names(user: &str, email: &str, name: &str, person: &PersonId) -> bool {
     let user = user.trim().to_lowercase();
-    [email.to_lowercase(), name.to_lowercase(), person.entry.to_string(), person.entry.dashed(), person.to_string()]
+    !user.is_empty()
+        && [
+            email.to_lowercase(),
+            name.to_lowercase(),
+            person.entry.to_string(),
+            person.entry.dashed(),
+            person.to_string(),
+        ]
         .contains(&user)
 }
 

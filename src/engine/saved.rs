@@ -168,6 +168,9 @@ impl<P: Ports> Engine<P> {
         if let Some(refusal) = self.foreign(&saved)? {
             return Ok(refusal);
         }
+        if let Some(refusal) = self.paused_for(|app| saved.covers(app))? {
+            return Ok(refusal);
+        }
         let order = CycleOrder { actor: actor.to_owned(), only: saved.bound.user.clone(), stop };
         let report = self.cycle_of(order, Some(&saved), progress).await?;
         Ok(match report.moved {

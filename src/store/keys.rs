@@ -14,10 +14,20 @@ pub(super) const REPLACED: &[u8] = b"replaced";
 pub(super) const ACCEPTED: &[u8] = b"accepted\0";
 /// How far what is known has come.
 pub(super) const REVISION: &[u8] = b"revision";
+/// What the keys of pauses begin with.
+pub(super) const PAUSE: &[u8] = b"pause\0";
+/// What the keys of labels begin with.
+const LABEL: &[u8] = b"label\0";
 /// What the keys of images begin with.
 const IMAGE: &[u8] = b"image\0";
 /// What the keys of names at Zendesk begin with.
 const CATALOG: &[u8] = b"catalog\0";
+/// The name of this store.
+pub(super) const INSTANCE: &[u8] = b"instance";
+/// What the keys of leases begin with.
+const LEASE: &[u8] = b"lease\0";
+/// What the keys of apps begin with whose accounts others may have written.
+const DOUBTED: &[u8] = b"doubted\0";
 /// What the keys of bindings begin with.
 const BINDING: &[u8] = b"binding\0";
 
@@ -69,6 +79,23 @@ pub(super) fn intent(cycle: &CycleId, seq: u64) -> Vec<u8> {
     joined(&[cycle.as_str().as_bytes(), b"\0", &seq.to_be_bytes()])
 }
 
+/// Everything of a cycle, by place.
+pub(super) fn cycle(cycle: &CycleId) -> Vec<u8> {
+    joined(&[cycle.as_str().as_bytes(), b"\0"])
+}
+
+/// A deed: by person, in the order of the serials at which they were begun.
+pub(super) fn deed(app: &AppName, about: &PersonId, serial: u64) -> Vec<u8> {
+    let mut key = person(app, about);
+    key.extend(serial.to_be_bytes());
+    key
+}
+
+/// The number that a key is.
+pub(super) fn number_of(key: &[u8]) -> u64 {
+    key.last_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
 /// A hold.
 pub(super) fn hold(app: &AppName, id: Digest) -> Vec<u8> {
     joined(&[app.as_str().as_bytes(), b"\0", &id.0])
@@ -116,9 +143,35 @@ pub(super) fn after_directory(app: &AppName, directory: &DirectoryName) -> Vec<u
     joined(&[app.as_str().as_bytes(), b"\0", directory.as_str().as_bytes(), b"\x01"])
 }
 
+/// The last mark that was written into the marker of an app's lease.
+pub(super) fn lease(app: &AppName) -> Vec<u8> {
+    joined(&[LEASE, app.as_str().as_bytes()])
+}
+
+/// Whether others may have written an app's accounts.
+pub(super) fn doubted(app: &AppName) -> Vec<u8> {
+    joined(&[DOUBTED, app.as_str().as_bytes()])
+}
+
 /// What a name is bound to.
 pub(super) fn binding(name: &str) -> Vec<u8> {
     joined(&[BINDING, name.as_bytes()])
+}
+
+/// The pause of an app, or of everything.
+pub(super) fn pause(app: Option<&AppName>) -> Vec<u8> {
+    joined(&[PAUSE, app.map_or("", AppName::as_str).as_bytes()])
+}
+
+/// The app whose pause a key names; none for that of everything.
+pub(super) fn paused_app(key: &[u8]) -> Result<Option<String>, Malformed> {
+    let name = text(key.get(PAUSE.len()..).unwrap_or_default())?;
+    Ok(Some(name.to_owned()).filter(|name| !name.is_empty()))
+}
+
+/// Whom a keep is about.
+pub(super) fn label(app: &AppName, about: &PersonId) -> Vec<u8> {
+    joined(&[LABEL, &person(app, about)])
 }
 
 /// The entry id at the end of a key.

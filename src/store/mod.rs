@@ -6,9 +6,12 @@
 //! marked, and the brake does the rest because every app is new to it again.
 
 mod accepted;
+mod deeds;
+mod hand;
 mod images;
 mod keeps;
 mod keys;
+mod lease;
 mod ledger;
 mod manifest;
 mod open;

@@ -1,9 +1,11 @@
 //! Tests of the store: what is kept is kept, and what is damaged is noticed.
 
 mod damage;
+mod deeds;
 mod golden;
 mod images;
 mod keeping;
+mod leases;
 mod restarts;
 mod revising;
 

@@ -8,15 +8,19 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use zendesk_dirsync::domain::account::{Catalog, KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
+use zendesk_dirsync::domain::deed::Deed;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, Digest, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::image::{ImageHead, Portrait};
 use zendesk_dirsync::domain::keep::Keep;
+use zendesk_dirsync::domain::lease::{InstanceId, LeaseMark};
 use zendesk_dirsync::domain::outcome::Notice;
+use zendesk_dirsync::domain::pause::{Pause, Pauses};
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AcceptedLedger, AppStanding, CycleSummary, HoldRecord, ImageLedger, Intent, KeepLedger, Ledger, LedgerFault,
-    Report, ReportFault, Revision, Revisions, Settlement, Told, Trouble,
+    AcceptedLedger, AppStanding, CycleSummary, DeedCycle, DeedLedger, HandLedger, HoldRecord, ImageLedger, Intent,
+    KeepLedger, Label, LeaseLedger, Ledger, LedgerFault, Report, ReportFault, Revision, Revisions, Settlement, Told,
+    Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -131,6 +135,60 @@ impl KeepLedger for Watched<SledLedger> {
     }
     fn keep(&mut self, app: &AppName, person: &PersonId, keep: Option<&Keep>) -> Result<(), LedgerFault> {
         self.during("keep", |inner| inner.keep(app, person, keep))
+    }
+}
+
+impl LeaseLedger for Watched<SledLedger> {
+    fn instance(&mut self) -> Result<InstanceId, LedgerFault> {
+        self.inner.instance()
+    }
+    fn noted_lease(&self, app: &AppName) -> Result<Option<LeaseMark>, LedgerFault> {
+        self.inner.noted_lease(app)
+    }
+    fn note_lease(&mut self, app: &AppName, mark: &LeaseMark) -> Result<(), LedgerFault> {
+        self.during("note_lease", |inner| inner.note_lease(app, mark))
+    }
+    fn doubt(&mut self, app: &AppName, mark: Option<&LeaseMark>) -> Result<(), LedgerFault> {
+        self.during("doubt", |inner| inner.doubt(app, mark))
+    }
+}
+
+impl HandLedger for Watched<SledLedger> {
+    fn pauses(&self) -> Result<Pauses, LedgerFault> {
+        self.inner.pauses()
+    }
+    fn pause(&mut self, app: Option<&AppName>, pause: Option<&Pause>) -> Result<(), LedgerFault> {
+        self.during("pause", |inner| inner.pause(app, pause))
+    }
+    fn label(&self, app: &AppName, person: &PersonId) -> Result<Option<Label>, LedgerFault> {
+        self.inner.label(app, person)
+    }
+    fn set_label(&mut self, app: &AppName, person: &PersonId, label: Option<&Label>) -> Result<(), LedgerFault> {
+        self.during("set_label", |inner| inner.set_label(app, person, label))
+    }
+}
+
+impl DeedLedger for Watched<SledLedger> {
+    fn begin(&mut self, intent: &Intent, deed: &Deed) -> Result<(), LedgerFault> {
+        self.during("begin", |inner| inner.begin(intent, deed))
+    }
+    fn finish(&mut self, intent: &Intent, settlement: &Settlement, deed: Option<&Deed>) -> Result<(), LedgerFault> {
+        self.during("finish", |inner| inner.finish(intent, settlement, deed))
+    }
+    fn deed(&self, cycle: &CycleId, seq: u64) -> Result<Option<Deed>, LedgerFault> {
+        self.inner.deed(cycle, seq)
+    }
+    fn deeds(&self, cycle: &CycleId) -> Result<Vec<Deed>, LedgerFault> {
+        self.inner.deeds(cycle)
+    }
+    fn deeds_of(&self, app: &AppName, person: &PersonId) -> Result<Vec<Deed>, LedgerFault> {
+        self.inner.deeds_of(app, person)
+    }
+    fn deed_cycles(&self) -> Result<Vec<DeedCycle>, LedgerFault> {
+        self.inner.deed_cycles()
+    }
+    fn prune_deeds(&mut self) -> Result<(), LedgerFault> {
+        self.during("prune_deeds", |inner| inner.prune_deeds())
     }
 }
 

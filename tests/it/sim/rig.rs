@@ -171,6 +171,22 @@ impl Rig {
         }
     }
 
+    /// Has a command carried out by a fresh engine, a minute after whatever was last.
+    pub fn order(&self, command: Command) -> Reply {
+        self.clock.advance(TimeDelta::minutes(1));
+        let mut engine = self.engine();
+        self.runtime.block_on(engine.carry_out(command, "alice", Stop::never(), &mut Silent))
+    }
+
+    /// Waits for something on the virtual clock; none when a fuse burnt.
+    pub fn wait<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        match catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(work))) {
+            Ok(done) => Some(done),
+            Err(why) if why.is::<Burnt>() => None,
+            Err(why) => resume_unwind(why),
+        }
+    }
+
     /// Plans, and changes nothing.
     pub fn prepare(&self) {
         self.prepare_before(&mut Silent);

@@ -5,8 +5,10 @@
 mod broken;
 mod edits;
 mod kept;
+mod leases;
 mod meanwhile;
 mod offline;
+mod paused;
 mod removed;
 mod watched;
 mod whole;

@@ -1,16 +1,19 @@
 //! A ledger in memory: durable as soon as a call returns, copied and put back at will.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use zendesk_dirsync::domain::account::{KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::brake::Experience;
+use zendesk_dirsync::domain::deed::Deed;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::keep::Keep;
+use zendesk_dirsync::domain::lease::LeaseMark;
+use zendesk_dirsync::domain::pause::Pauses;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
+    AppStanding, CycleSummary, HoldRecord, Intent, Label, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
 };
 
 use super::fuse::Fuse;
@@ -32,8 +35,34 @@ pub struct LedgerState {
     pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
     pub keeps: BTreeMap<AppName, BTreeMap<PersonId, Keep>>,
     pub cycles: Vec<CycleSummary>,
+    pub pauses: Pauses,
+    pub labels: BTreeMap<(AppName, PersonId), Label>,
     pub configurations: BTreeMap<AppName, String>,
     pub images: Images,
+    pub instance: Option<[u8; 16]>,
+    pub leases: BTreeMap<AppName, LeaseMark>,
+    pub doubted: BTreeSet<AppName>,
+    /// In the order in which they were begun.
+    pub deeds: Vec<Deed>,
+}
+
+impl LedgerState {
+    /// Ends an intent, with what is known now.
+    pub(super) fn settle(&mut self, intent: &Intent, settlement: &Settlement) {
+        self.intents.remove(&(intent.cycle.clone(), intent.seq));
+        let key = (intent.app.clone(), intent.person.clone());
+        match settlement {
+            Settlement::Known(known) => {
+                self.revision += 1;
+                self.accounts.insert(key, (**known).clone());
+            }
+            Settlement::Forgotten => {
+                self.revision += 1;
+                self.accounts.remove(&key);
+            }
+            Settlement::Unchanged => {}
+        }
+    }
 }
 
 /// A ledger in memory.
@@ -42,6 +71,8 @@ pub struct MemoryLedger {
     pub(super) state: Arc<Mutex<LedgerState>>,
     /// Every intent ever noted.
     begun: Arc<Mutex<Vec<Intent>>>,
+    /// A copy after every mutating call, while one is wanted.
+    film: Arc<Mutex<Option<Vec<LedgerState>>>>,
     /// Mutating calls that still succeed; none for all.
     left: Arc<Mutex<Option<usize>>>,
     fuse: Fuse,
@@ -56,6 +87,11 @@ impl MemoryLedger {
     /// A copy of all that is kept.
     pub fn snapshot(&self) -> LedgerState {
         lock(&self.state).clone()
+    }
+
+    /// From now on a copy is made after every mutating call; answers those that were made so far.
+    pub fn film(&self) -> Vec<LedgerState> {
+        lock(&self.film).get_or_insert_default().clone()
     }
 
     /// Puts a copy back, or a fresh state for a lost store.
@@ -73,6 +109,17 @@ impl MemoryLedger {
         *lock(&self.left) = calls;
     }
 
+    /// Looks at all that is kept.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&LedgerState) -> T) -> T {
+        look(&lock(&self.state))
+    }
+
+    /// Notes an intent.
+    pub(super) fn note(&self, state: &mut LedgerState, intent: &Intent) {
+        state.intents.insert((intent.cycle.clone(), intent.seq), intent.clone());
+        lock(&self.begun).push(intent.clone());
+    }
+
     pub(super) fn mutate<T>(
         &self,
         change: impl FnOnce(&mut LedgerState) -> Result<T, LedgerFault>,
@@ -86,7 +133,11 @@ impl MemoryLedger {
         let done = {
             let mut state = lock(&self.state);
             state.serial += 1;
-            change(&mut state)?
+            let done = change(&mut state)?;
+            if let Some(film) = &mut *lock(&self.film) {
+                film.push(state.clone());
+            }
+            done
         };
         self.fuse.pass();
         Ok(done)
@@ -106,7 +157,11 @@ impl Ledger for MemoryLedger {
 
     fn app_standing(&self, app: &AppName) -> Result<AppStanding, LedgerFault> {
         let state = lock(&self.state);
-        let experience = if state.accepted.contains_key(app) { Experience::Settled } else { Experience::First };
+        let experience = match (state.accepted.contains_key(app), state.doubted.contains(app)) {
+            (true, _) => Experience::Settled,
+            (false, true) => Experience::Replaced,
+            (false, false) => Experience::First,
+        };
         let used = |(key, known): &(&(AppName, PersonId), &KnownAccount)| key.0 == *app && known.standing.in_use();
         Ok(AppStanding { experience, population: state.accounts.iter().filter(used).count() })
     }
@@ -114,6 +169,7 @@ impl Ledger for MemoryLedger {
     fn accept(&mut self, app: &AppName) -> Result<(), LedgerFault> {
         self.mutate(|state| {
             state.accepted.insert(app.clone(), ());
+            state.doubted.remove(app);
             Ok(())
         })
     }
@@ -192,27 +248,14 @@ impl Ledger for MemoryLedger {
 
     fn intend(&mut self, intent: &Intent) -> Result<(), LedgerFault> {
         self.mutate(|state| {
-            state.intents.insert((intent.cycle.clone(), intent.seq), intent.clone());
-            lock(&self.begun).push(intent.clone());
+            self.note(state, intent);
             Ok(())
         })
     }
 
     fn settle(&mut self, intent: &Intent, settlement: &Settlement) -> Result<(), LedgerFault> {
         self.mutate(|state| {
-            state.intents.remove(&(intent.cycle.clone(), intent.seq));
-            let key = (intent.app.clone(), intent.person.clone());
-            match settlement {
-                Settlement::Known(known) => {
-                    state.revision += 1;
-                    state.accounts.insert(key, (**known).clone());
-                }
-                Settlement::Forgotten => {
-                    state.revision += 1;
-                    state.accounts.remove(&key);
-                }
-                Settlement::Unchanged => {}
-            }
+            state.settle(intent, settlement);
             Ok(())
         })
     }

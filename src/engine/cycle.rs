@@ -304,10 +304,11 @@ impl<P: Ports> Engine<P> {
                 let concluded = self.conclude(&plan, &reviewed.held, &carried.begun, &reads, &mut run)?;
                 let lost =
                     self.configuration.newly_lost(lost_groups(&self.apps[at].rules, &prepared.wholes), &plan.app);
-                let (edit, finished) = (&part.edit, &carried.finished);
-                // An edit whose plan nobody carried out yet isn't agreed to.
                 if pause.is_none() {
-                    self.settle_edit(at, &Course { edit, finished, unread: &unread, lost })?;
+                    self.settle_edit(
+                        at,
+                        &Course { edit: &part.edit, finished: &carried.finished, unread: &unread, lost },
+                    )?;
                 }
                 concluded
             } else {

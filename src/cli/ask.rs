@@ -34,7 +34,12 @@ pub async fn ask(joined: &Joined, command: Command, ui: &mut Ui) -> Result<Reply
 /// Whether a command only looks: it is answered from a copy of the store, which needs no right to write.
 const fn looks_only(command: &Command) -> bool {
     match command {
-        Command::Plan { .. } | Command::Offline { .. } | Command::Status | Command::Holds | Command::Keeps => true,
+        Command::Plan { .. }
+        | Command::Offline { .. }
+        | Command::Status
+        | Command::Holds
+        | Command::Keeps
+        | Command::Groups => true,
         Command::Cycle { .. }
         | Command::Apply(_)
         | Command::Approve { .. }
@@ -43,6 +48,7 @@ const fn looks_only(command: &Command) -> bool {
         | Command::Resume { .. }
         | Command::ByHand { .. }
         | Command::Link { .. }
+        | Command::Repin { .. }
         | Command::Lift { .. } => false,
     }
 }

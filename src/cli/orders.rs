@@ -76,10 +76,7 @@ async fn carry_out(
     let word = match asking {
         Asking::Answered => Word::Do,
         Asking::First => {
-            if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-                let hint = "add --yes; whom it is about is shown on a terminal";
-                return Err(Failure::new(Exit::Usage, "there is no terminal to ask on", hint));
-            }
+            terminal()?;
             let (_, shown) = order(joined, command(Word::Show)).await?;
             anstream::eprint!("{}", fold(&shown_text(&shown), width(std::io::stderr())));
             confirmed()?;
@@ -98,7 +95,23 @@ async fn order(joined: &Joined, command: Command) -> Result<(u8, HandView), Fail
     }
 }
 
-fn confirmed() -> Result<(), Failure> {
+/// Makes sure that there is somebody to ask.
+///
+/// # Errors
+/// When there isn't.
+pub fn terminal() -> Result<(), Failure> {
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        return Ok(());
+    }
+    let hint = "add --yes; what it is about is shown on a terminal";
+    Err(Failure::new(Exit::Usage, "there is no terminal to ask on", hint))
+}
+
+/// Asks whether what was just shown is to be done.
+///
+/// # Errors
+/// When the answer isn't yes.
+pub fn confirmed() -> Result<(), Failure> {
     anstream::eprint!("\nGo on? [y/N] ");
     let _ = std::io::stderr().flush();
     let mut answer = String::new();

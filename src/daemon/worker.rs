@@ -153,6 +153,8 @@ where
             | Command::Reject { .. }
             | Command::Pause { .. }
             | Command::Resume { .. }
+            | Command::Groups
+            | Command::Repin { .. }
             | Command::Keeps
             | Command::Lift { .. } => "answering",
         };

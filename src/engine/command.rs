@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::{AccountId, CycleId};
 
 use super::byhand::{HandOrder, HandView, Word};
+use super::groups::{GroupsView, RepinView};
 use super::holds::HoldFault;
 use super::kept::KeepView;
 use super::pause::{PauseView, views};
@@ -98,6 +99,17 @@ pub enum Command {
         /// Whether it is only shown.
         word: Word,
     },
+    /// List the assigned groups.
+    Groups,
+    /// Pin an assignment to the group that its text names now.
+    Repin {
+        /// The text.
+        text: String,
+        /// The directory, if several have it.
+        directory: Option<String>,
+        /// Whether it is only shown.
+        word: Word,
+    },
     /// List whoever is left as a person put them.
     Keeps,
     /// Have somebody managed again who was left as a person put them.
@@ -154,6 +166,15 @@ pub enum Reply {
         /// Whom and what it is about.
         view: Box<HandView>,
     },
+    /// The assigned groups.
+    Groups {
+        /// The exit code.
+        code: u8,
+        /// They.
+        view: Box<GroupsView>,
+    },
+    /// A pin, shown or changed.
+    Repin(Box<RepinView>),
     /// Whoever is left as a person put them.
     Keeps(Vec<KeepView>),
     /// Keeps that were lifted.
@@ -186,12 +207,14 @@ impl Reply {
             | Self::Plan { code, .. }
             | Self::Moved { code, .. }
             | Self::Hand { code, .. }
+            | Self::Groups { code, .. }
             | Self::Refused { code, .. } => *code,
             Self::Status(_)
             | Self::Holds(_)
             | Self::Decided { .. }
             | Self::Pauses(_)
             | Self::Keeps(_)
+            | Self::Repin(_)
             | Self::Lifted(_) => 0,
         }
     }
@@ -214,6 +237,8 @@ impl Command {
             | Self::Resume { .. }
             | Self::ByHand { .. }
             | Self::Link { .. }
+            | Self::Groups
+            | Self::Repin { .. }
             | Self::Keeps
             | Self::Lift { .. } => false,
         }
@@ -267,6 +292,8 @@ impl<P: Ports> Engine<P> {
             Command::Link { user, account, app, word } => {
                 self.link(&user, AccountId(account), app.as_deref(), &word, actor, stop, progress).await
             }
+            Command::Groups => self.list_groups().await,
+            Command::Repin { text, directory, word } => self.repin(&text, directory.as_deref(), &word, actor).await,
             Command::Keeps => self.list_keeps(),
             Command::Lift { user, app } => self.lift(&user, app.as_deref(), actor),
         };
@@ -282,7 +309,7 @@ impl<P: Ports> Engine<P> {
     ) -> Result<Reply, Abort> {
         let order = CycleOrder { actor: actor.to_owned(), only, stop };
         let report = self.cycle(order, progress).await?;
-        Ok(Reply::cycle(&report))
+        Ok(report.refusal.clone().unwrap_or_else(|| Reply::cycle(&report)))
     }
 
     async fn show_plan(

@@ -11,14 +11,16 @@ mod conclude;
 mod cycle;
 mod edits;
 mod gather;
+pub mod groups;
 mod hold_view;
 pub mod holds;
 mod keeps;
 pub mod kept;
 mod link;
 mod naming;
-pub mod pause;
 mod offline;
+mod only;
+pub mod pause;
 mod picture;
 mod planner;
 pub mod ports;
@@ -185,4 +187,6 @@ pub struct CycleReport {
     pub plans: BTreeMap<AppName, Plan>,
     /// For a saved plan that was refused: what the plan would be now.
     pub moved: Option<Box<view::PlanView>>,
+    /// For a cycle for one person: why nothing was done, if the name fits nobody or several.
+    pub refusal: Option<command::Reply>,
 }

@@ -206,7 +206,9 @@ pub struct AppCounts {
 }
 
 /// What the store remembers. Every method that changes it is durable when it returns.
-pub trait Ledger: super::AcceptedLedger + HandLedger + super::ImageLedger + KeepLedger + Revisions + Send + Sync {
+pub trait Ledger:
+    super::AcceptedLedger + HandLedger + super::ImageLedger + KeepLedger + Revisions + Send + Sync
+{
     /// Raised with every durable change.
     fn serial(&self) -> u64;
 

@@ -47,7 +47,8 @@ const EXIT_CODES: &str = "Exit codes:
      rejected or in conflict        7  the store or the report can't be used
   2  wrong use                     10  `plan --exit-code` found something to do
   3  wrong configuration
-  4  changes wait for a person, or an assigned group is missing";
+  4  changes wait for a person, an assigned group is missing, a saved
+     plan moved, or another copy of this service has the lease";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -78,6 +79,8 @@ pub enum Sub {
     Apply(ApplyArgs),
     /// List, show, approve or reject what waits for a person.
     Holds(HoldsArgs),
+    /// Show which copy of this service may write, or take that over.
+    Lease(LeaseArgs),
     /// End one person's access now, though the directory may still want them.
     ///
     /// Suspends the account, ends its sessions, takes back what was given and frees the seat. It needs no directory.
@@ -203,6 +206,36 @@ pub enum HoldsSub {
         /// Only this person's part, by mail, name or immutable id; may be given several times. The others wait on.
         #[arg(long = "user", value_name = "USER")]
         users: Vec<String>,
+    },
+}
+
+/// `lease`.
+#[derive(Debug, Args)]
+pub struct LeaseArgs {
+    /// What to do with leases.
+    #[command(subcommand)]
+    pub command: Option<LeaseSub>,
+}
+
+/// What to do with leases.
+#[derive(Debug, Subcommand)]
+pub enum LeaseSub {
+    /// Show who wrote last into each app's marker at Zendesk, and when.
+    Show {
+        /// Only this app.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
+        /// How it is shown.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
+    /// Have this copy write from now on, and no other. Stop the other first.
+    ///
+    /// What the other one wrote isn't in this copy's store, so everything of the app waits once for a look.
+    Take {
+        /// The app; needed when several keep a lease.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
     },
 }
 

@@ -44,6 +44,8 @@ const fn looks_only(command: &Command) -> bool {
         | Command::Apply(_)
         | Command::Approve { .. }
         | Command::Reject { .. }
+        | Command::Leases { .. }
+        | Command::TakeLease { .. }
         | Command::Pause { .. }
         | Command::Resume { .. }
         | Command::ByHand { .. }

@@ -8,7 +8,7 @@ use super::ask::{ask, print, unexpected, write_out};
 use super::exit::{Exit, Failure};
 use super::fold::{fold, width};
 use super::join::Joined;
-use super::orders::{confirmed, terminal};
+use super::orders::{agreed, terminal};
 use super::ui::Ui;
 use crate::engine::byhand::Word;
 use crate::engine::command::{Command, Reply};
@@ -40,7 +40,7 @@ async fn repin(joined: &Joined, text: String, directory: Option<String>, yes: bo
         if shown.is_same() {
             return Ok(Exit::Done);
         }
-        confirmed()?;
+        agreed("Pin the assignment to the new group?")?;
         Word::DoShown(shown.digest)
     };
     let done = shown(ask(joined, command(word), &mut Ui::quiet()).await?)?;

@@ -226,7 +226,8 @@ fn assemble(
     }
     let (text, scopes) = (joined.text.clone(), scopes(settings));
     let configuration = Configuration { text, scopes, former, reader: Reader::new(outline) };
-    let (ledger, limits) = (opened.ledger, settings.limits);
+    let (mut ledger, limits) = (opened.ledger, settings.limits);
+    ledger.name_with(uuid::Uuid::new_v4().into_bytes());
     Ok(Engine { directories, apps, ledger, report, clock: SystemClock, limits, configuration })
 }
 

@@ -10,6 +10,7 @@ mod fold;
 mod groups;
 mod hand;
 mod join;
+mod lease;
 mod orders;
 mod report;
 mod run;
@@ -24,7 +25,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use args::{Cli, Format, HoldsSub, LogFormat, PlanArgs, Sub};
+use args::{Cli, Format, HoldsSub, LeaseSub, LogFormat, PlanArgs, Sub};
 use env::Environment;
 use exit::Failure;
 use join::Joined;
@@ -77,6 +78,7 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
             | Sub::Plan(_)
             | Sub::Apply(_)
             | Sub::Holds(_)
+            | Sub::Lease(_)
             | Sub::Deprovision(_)
             | Sub::Release(_)
             | Sub::Unlink(_)
@@ -139,6 +141,9 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         Some(Sub::Apply(args)) => saved::apply(&joined, args).await,
         Some(Sub::Holds(args)) => {
             ask::holds(&joined, args.command.unwrap_or(HoldsSub::List { format: Format::Text })).await
+        }
+        Some(Sub::Lease(args)) => {
+            lease::lease(&joined, args.command.unwrap_or(LeaseSub::Show { app: None, format: Format::Text })).await
         }
         Some(Sub::Deprovision(args)) => orders::deprovision(&joined, args).await,
         Some(Sub::Release(args)) => orders::person(&joined, HandOrder::Release, args).await,

@@ -79,7 +79,7 @@ async fn carry_out(
             terminal()?;
             let (_, shown) = order(joined, command(Word::Show)).await?;
             anstream::eprint!("{}", fold(&shown_text(&shown), width(std::io::stderr())));
-            confirmed()?;
+            agreed("Go on?")?;
             Word::DoShown(shown.digest)
         }
     };
@@ -103,7 +103,7 @@ pub fn terminal() -> Result<(), Failure> {
     if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         return Ok(());
     }
-    let hint = "add --yes; what it is about is shown on a terminal";
+    let hint = "--yes does it without asking; on a terminal it is shown first";
     Err(Failure::new(Exit::Usage, "there is no terminal to ask on", hint))
 }
 
@@ -111,15 +111,15 @@ pub fn terminal() -> Result<(), Failure> {
 ///
 /// # Errors
 /// When the answer isn't yes.
-pub fn confirmed() -> Result<(), Failure> {
-    anstream::eprint!("\nGo on? [y/N] ");
+pub fn agreed(question: &str) -> Result<(), Failure> {
+    anstream::eprint!("\n{question} [y/N] ");
     let _ = std::io::stderr().flush();
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(|why| Failure::new(Exit::Usage, why, ""))?;
-    if answer.trim().eq_ignore_ascii_case("y") {
+    if ["y", "yes"].iter().any(|yes| answer.trim().eq_ignore_ascii_case(yes)) {
         Ok(())
     } else {
-        Err(Failure::new(Exit::Usage, "not confirmed", "nothing was changed"))
+        Err(Failure::new(Exit::Usage, "not agreed", "nothing was changed"))
     }
 }
 

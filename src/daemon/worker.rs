@@ -146,6 +146,7 @@ where
             Command::Cycle { .. } => "running a cycle",
             Command::Plan { .. } | Command::Offline { .. } => "planning",
             Command::Apply(_) => "applying a saved plan",
+            Command::Leases { .. } | Command::TakeLease { .. } => "asking about a lease",
             Command::ByHand { .. } | Command::Link { .. } => "carrying out an order by hand",
             Command::Status
             | Command::Holds

@@ -13,6 +13,7 @@ pub mod entry;
 pub mod id;
 pub mod image;
 pub mod keep;
+pub mod lease;
 pub mod mapping;
 pub mod outcome;
 pub mod pause;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::account_state::StateRules;
 use super::brake::Limits;
 use super::dn::Dn;
-use super::id::{AppName, Digest, Digester, DirectoryName};
+use super::id::{AppName, Digest, Digester, DirectoryName, Email};
 use super::rules::AppRules;
 use super::schedule::Schedule;
 
@@ -183,8 +183,17 @@ pub struct AppSettings {
     pub rate_share_percent: u8,
     /// How long one request may take.
     pub timeout: Duration,
+    /// The lease that is kept there; none by default.
+    pub lease: Option<LeaseSettings>,
     /// The rules.
     pub rules: AppRules,
+}
+
+/// A lease: a marker at Zendesk by which a second copy of this service is noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseSettings {
+    /// A mail for the marker, where Zendesk is set up to take no user without.
+    pub email: Option<Email>,
 }
 
 /// What of a person the report keeps.

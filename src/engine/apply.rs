@@ -16,6 +16,7 @@ use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName, EntryId};
 use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict};
 use crate::domain::scope::Departure;
 
+use super::lease::{Barred, Turn};
 use super::ports::{CallFault, Clock, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement};
 use super::propose::Asked;
 use super::{Abort, Engine, Ports, Stop};
@@ -49,6 +50,8 @@ pub(super) struct Carried {
     pub(super) left: usize,
     /// The fault that ended the app.
     pub(super) fault: Option<Problem>,
+    /// Whether that was its lease.
+    pub(super) barred: Barred,
     /// The digests that were begun: an approval works once.
     pub(super) begun: BTreeSet<Digest>,
     /// Those that were carried out whole.
@@ -96,6 +99,7 @@ impl<P: Ports> Engine<P> {
     ) -> Result<Carried, Abort> {
         let changes = approved.into_changes();
         let mut carried = Carried::default();
+        let mut turn = Turn::Unasked;
         let mut seats_short = false;
         let mut unknown = 0;
         if !changes.is_empty() {
@@ -121,10 +125,7 @@ impl<P: Ports> Engine<P> {
                 }
             };
             let skip = match skip {
-                None => self.moved_since(at, &change).await.unwrap_or_else(|fault| {
-                    carried.fault = Some(fault.problem()).filter(|_| fault.ends_app());
-                    Some(fault.problem())
-                }),
+                None => self.last_look(at, &change, &mut turn, &mut carried).await?,
                 some => some,
             };
             let applied = if let Some(problem) = skip {
@@ -152,6 +153,7 @@ impl<P: Ports> Engine<P> {
             carried.fault = carried.fault.or_else(|| gone_wrong(carried.done, carried.failed, unknown));
             run.progress.note(&Event::Applied(&applied));
         }
+        self.close_lease(at, &turn, &mut carried).await?;
         Ok(carried)
     }
 

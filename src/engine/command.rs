@@ -8,6 +8,7 @@ use super::byhand::{HandOrder, HandView, Word};
 use super::groups::{GroupsView, RepinView};
 use super::holds::HoldFault;
 use super::kept::KeepView;
+use super::lease_view::LeaseView;
 use super::pause::{PauseView, views};
 use super::ports::{
     AcceptedLedger as _, Clock, Completeness, CycleSummary, HandLedger as _, HoldState, Ledger, LedgerFault, Progress,
@@ -55,6 +56,16 @@ pub enum Command {
         users: Vec<String>,
         /// How many changes the person saw.
         count: Option<usize>,
+    },
+    /// Show who has the leases.
+    Leases {
+        /// One app only.
+        app: Option<String>,
+    },
+    /// Take a lease over.
+    TakeLease {
+        /// The app; needed where several keep one.
+        app: Option<String>,
     },
     /// Decide against what waits.
     Reject {
@@ -150,6 +161,8 @@ pub enum Reply {
     Status(Box<StatusView>),
     /// What waits.
     Holds(Vec<HoldView>),
+    /// Who has the leases.
+    Leases(Vec<LeaseView>),
     /// A decision was recorded.
     Decided {
         /// The hold.
@@ -211,6 +224,7 @@ impl Reply {
             | Self::Refused { code, .. } => *code,
             Self::Status(_)
             | Self::Holds(_)
+            | Self::Leases(_)
             | Self::Decided { .. }
             | Self::Pauses(_)
             | Self::Keeps(_)
@@ -234,6 +248,8 @@ impl Command {
             | Self::Holds
             | Self::Approve { .. }
             | Self::Reject { .. }
+            | Self::Leases { .. }
+            | Self::TakeLease { .. }
             | Self::Resume { .. }
             | Self::ByHand { .. }
             | Self::Link { .. }
@@ -278,6 +294,8 @@ impl<P: Ports> Engine<P> {
             Command::Apply(saved) => self.apply_saved(*saved, actor, stop, progress).await,
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Holds => self.list_holds(),
+            Command::Leases { app } => self.show_leases(app.as_deref()).await,
+            Command::TakeLease { app } => self.take_lease(app.as_deref(), actor).await,
             Command::Approve { id, users, count } => self
                 .approve(&id, users.iter().map(String::as_str), count, actor)
                 .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),

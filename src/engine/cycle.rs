@@ -18,6 +18,7 @@ use super::conclude::{Brakes, Concluded, Reads};
 use super::edits::Course;
 use super::gather::{GatherFault, Wants};
 use super::holds::{approvals, missing_group, rejections, spend};
+use super::lease::Barred;
 use super::naming::Someone;
 use super::only::{narrow, planned};
 use super::planner::Planner;
@@ -77,12 +78,6 @@ impl Prepared {
     pub fn servers(&self) -> BTreeMap<String, String> {
         let name = |(name, whole): (&DirectoryName, &Whole)| (name.to_string(), whole.read.end().server.name.clone());
         self.wholes.iter().map(name).collect()
-    }
-}
-
-impl std::fmt::Debug for Whole {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.read.fmt(f)
     }
 }
 
@@ -310,7 +305,7 @@ impl<P: Ports> Engine<P> {
             let unread = prepared.faults.keys().filter(of_app).cloned().collect();
             // A cycle for one person says nothing about the others' troubles and holds.
             let concluded = if order.only.is_none() {
-                let reads = Reads { complete: &complete, unread: &unread, pause };
+                let reads = Reads { complete: &complete, unread: &unread, barred: carried.barred, pause };
                 let concluded = self.conclude(&plan, &reviewed.held, &carried.begun, &reads, &mut run)?;
                 let lost =
                     self.configuration.newly_lost(lost_groups(&self.apps[at].rules, &prepared.wholes), &plan.app);
@@ -333,6 +328,7 @@ impl<P: Ports> Engine<P> {
             endings.extend(endings_of(&carried, &concluded));
             endings.extend((paused > 0).then_some(Ending::Held));
             if let Some(problem) = carried.fault.clone() {
+                run.progress.note(&Event::Fault(&problem));
                 self.tell_fault(&mut run, Some(&part.app), None, problem)?;
             }
             let population = self.ledger.app_standing(&part.app)?.population;
@@ -481,8 +477,9 @@ impl<P: Ports> Engine<P> {
 }
 
 fn endings_of(carried: &Carried, concluded: &Concluded) -> impl Iterator<Item = Ending> {
-    let zendesk = carried.fault.is_some().then_some(Ending::Zendesk);
-    let held = (concluded.brakes == Brakes::On).then_some(Ending::Held);
+    let barred = carried.barred == Barred::Lease;
+    let zendesk = (carried.fault.is_some() && !barred).then_some(Ending::Zendesk);
+    let held = (concluded.brakes == Brakes::On || barred).then_some(Ending::Held);
     let failed = (carried.failed > 0 || carried.left > 0 || concluded.troubles_new > 0).then_some(Ending::Failed);
     [zendesk, held, failed].into_iter().flatten()
 }

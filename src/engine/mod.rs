@@ -16,6 +16,8 @@ mod hold_view;
 pub mod holds;
 mod keeps;
 pub mod kept;
+mod lease;
+pub mod lease_view;
 mod link;
 mod naming;
 mod offline;

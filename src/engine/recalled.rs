@@ -14,6 +14,7 @@ use crate::domain::change::Step;
 use crate::domain::dn::Dn;
 use crate::domain::id::{AccountId, AppName, DirectoryName, Email, EntryId, ExternalId};
 use crate::domain::image::{ImageHead, Portrait};
+use crate::domain::lease::{LeaseMark, Marker};
 use crate::domain::mapping::ExternalIdRule;
 use crate::domain::rules::AppRules;
 use crate::domain::scope::{CompleteRead, Presence, ReadEnd, Resolved, ServerIdentity, Sight, Sighting, Tally};
@@ -281,6 +282,13 @@ impl Helpdesk for RecalledDesk {
     }
 
     async fn carry_out(&mut self, _account: Option<AccountId>, _step: &Step) -> Result<StepDone, CallFault> {
+        Err(CallFault::Unreachable("nothing is carried out offline".to_owned()))
+    }
+    async fn read_lease(&mut self) -> Result<Marker, CallFault> {
+        Ok(Marker::Off)
+    }
+
+    async fn write_lease(&mut self, _over: Option<AccountId>, _mark: &LeaseMark) -> Result<(), CallFault> {
         Err(CallFault::Unreachable("nothing is carried out offline".to_owned()))
     }
 }

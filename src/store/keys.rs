@@ -22,6 +22,12 @@ const LABEL: &[u8] = b"label\0";
 const IMAGE: &[u8] = b"image\0";
 /// What the keys of names at Zendesk begin with.
 const CATALOG: &[u8] = b"catalog\0";
+/// The name of this store.
+pub(super) const INSTANCE: &[u8] = b"instance";
+/// What the keys of leases begin with.
+const LEASE: &[u8] = b"lease\0";
+/// What the keys of apps begin with whose accounts others may have written.
+const DOUBTED: &[u8] = b"doubted\0";
 /// What the keys of bindings begin with.
 const BINDING: &[u8] = b"binding\0";
 
@@ -118,6 +124,16 @@ pub(super) fn directory_of(key: &[u8]) -> Result<DirectoryName, Malformed> {
 /// What sorts after everything of an app from one directory: a NUL ends its name.
 pub(super) fn after_directory(app: &AppName, directory: &DirectoryName) -> Vec<u8> {
     joined(&[app.as_str().as_bytes(), b"\0", directory.as_str().as_bytes(), b"\x01"])
+}
+
+/// The last mark that was written into the marker of an app's lease.
+pub(super) fn lease(app: &AppName) -> Vec<u8> {
+    joined(&[LEASE, app.as_str().as_bytes()])
+}
+
+/// Whether others may have written an app's accounts.
+pub(super) fn doubted(app: &AppName) -> Vec<u8> {
+    joined(&[DOUBTED, app.as_str().as_bytes()])
 }
 
 /// What a name is bound to.

@@ -31,6 +31,8 @@ pub struct SledLedger {
     pub(super) vault: Vault,
     /// Managed active accounts by app: counted at the start, kept up with each step.
     pub(super) population: BTreeMap<String, usize>,
+    /// Random bytes for the store's name, should one be wanted.
+    pub(super) fresh: Option<[u8; 16]>,
     /// Held as long as the vault is; declared last, so that it is let go last.
     _lock: File,
 }
@@ -78,7 +80,7 @@ fn is_active(payload: &[u8]) -> bool {
 
 impl SledLedger {
     pub(super) const fn new(vault: Vault, population: BTreeMap<String, usize>, lock: File) -> Self {
-        Self { vault, population, _lock: lock }
+        Self { vault, population, fresh: None, _lock: lock }
     }
 
     pub(super) fn read<T: Stored>(&self, tree: Tree, key: &[u8]) -> Result<Option<T>, LedgerFault> {
@@ -169,6 +171,7 @@ impl Ledger for SledLedger {
         let experience = match self.vault.get(Tree::Meta, &keys::settled(app))? {
             Some(_) => Experience::Settled,
             None if self.vault.get(Tree::Meta, keys::REPLACED)?.is_some() => Experience::Replaced,
+            None if self.vault.get(Tree::Meta, &keys::doubted(app))?.is_some() => Experience::Replaced,
             None => Experience::First,
         };
         Ok(AppStanding { experience, population: self.population.get(app.as_str()).copied().unwrap_or_default() })
@@ -177,6 +180,7 @@ impl Ledger for SledLedger {
     fn accept(&mut self, app: &AppName) -> Result<(), LedgerFault> {
         let mut draft = Draft::default();
         draft.put(Tree::Meta, keys::settled(app), &[])?;
+        draft.remove(Tree::Meta, keys::doubted(app));
         self.commit(draft)
     }
 

@@ -10,6 +10,7 @@ mod hand;
 mod images;
 mod keeps;
 mod keys;
+mod lease;
 mod ledger;
 mod manifest;
 mod open;

@@ -165,6 +165,7 @@ const ENGINE_TOKIO: &[&str] = &["time", "sync", "join!", "select!"];
 const ENGINE_FORMATS: &[&str] = &[
     "src/engine/command.rs",
     "src/engine/hold_view.rs",
+    "src/engine/lease_view.rs",
     "src/engine/progress.rs",
     "src/engine/saved.rs",
     "src/engine/view.rs",

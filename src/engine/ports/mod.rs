@@ -8,6 +8,7 @@ mod hand;
 mod helpdesk;
 mod images;
 mod keeps;
+mod lease;
 mod ledger;
 mod report;
 mod revision;
@@ -18,6 +19,7 @@ pub use hand::{HandLedger, Label};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
 pub use images::ImageLedger;
 pub use keeps::KeepLedger;
+pub use lease::LeaseLedger;
 pub use ledger::{
     AppCounts, AppStanding, Completeness, CycleSummary, HeldChange, HoldRecord, HoldState, Intent, Ledger, LedgerFault,
     Settlement, Trouble,

@@ -4,6 +4,7 @@ mod damage;
 mod golden;
 mod images;
 mod keeping;
+mod leases;
 mod restarts;
 mod revising;
 

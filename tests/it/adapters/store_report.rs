@@ -11,13 +11,14 @@ use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, Digest, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::image::{ImageHead, Portrait};
 use zendesk_dirsync::domain::keep::Keep;
+use zendesk_dirsync::domain::lease::{InstanceId, LeaseMark};
 use zendesk_dirsync::domain::outcome::Notice;
 use zendesk_dirsync::domain::pause::{Pause, Pauses};
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AcceptedLedger, AppStanding, CycleSummary, HandLedger, HoldRecord, ImageLedger, Intent, KeepLedger, Label, Ledger,
-    LedgerFault, Report, ReportFault, Revision, Revisions, Settlement, Told, Trouble,
+    AcceptedLedger, AppStanding, CycleSummary, HandLedger, HoldRecord, ImageLedger, Intent, KeepLedger, Label,
+    LeaseLedger, Ledger, LedgerFault, Report, ReportFault, Revision, Revisions, Settlement, Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -132,6 +133,21 @@ impl KeepLedger for Watched<SledLedger> {
     }
     fn keep(&mut self, app: &AppName, person: &PersonId, keep: Option<&Keep>) -> Result<(), LedgerFault> {
         self.during("keep", |inner| inner.keep(app, person, keep))
+    }
+}
+
+impl LeaseLedger for Watched<SledLedger> {
+    fn instance(&mut self) -> Result<InstanceId, LedgerFault> {
+        self.inner.instance()
+    }
+    fn noted_lease(&self, app: &AppName) -> Result<Option<LeaseMark>, LedgerFault> {
+        self.inner.noted_lease(app)
+    }
+    fn note_lease(&mut self, app: &AppName, mark: &LeaseMark) -> Result<(), LedgerFault> {
+        self.during("note_lease", |inner| inner.note_lease(app, mark))
+    }
+    fn doubt(&mut self, app: &AppName, mark: Option<&LeaseMark>) -> Result<(), LedgerFault> {
+        self.during("doubt", |inner| inner.doubt(app, mark))
     }
 }
 

@@ -14,6 +14,7 @@ use zendesk_dirsync::domain::brake::{FirstCycle, Limits};
 use zendesk_dirsync::domain::change::Step;
 use zendesk_dirsync::domain::dn::Dn;
 use zendesk_dirsync::domain::id::{AccountId, AppName, DirectoryName, Email, EntryId, ExternalId};
+use zendesk_dirsync::domain::lease::{LeaseMark, Marker};
 use zendesk_dirsync::domain::scope::{CompleteRead, Presence, Sight};
 use zendesk_dirsync::domain::settings::{Redaction, ReportSettings};
 use zendesk_dirsync::engine::command::{Command, Reply};
@@ -144,6 +145,14 @@ impl Helpdesk for AnyDesk {
 
     async fn carry_out(&mut self, account: Option<AccountId>, step: &Step) -> Result<StepDone, CallFault> {
         each_desk!(self, inner => inner.carry_out(account, step))
+    }
+
+    async fn read_lease(&mut self) -> Result<Marker, CallFault> {
+        each_desk!(self, inner => inner.read_lease())
+    }
+
+    async fn write_lease(&mut self, over: Option<AccountId>, mark: &LeaseMark) -> Result<(), CallFault> {
+        each_desk!(self, inner => inner.write_lease(over, mark))
     }
 }
 

@@ -6,6 +6,7 @@ mod broken;
 mod by_hand;
 mod edits;
 mod kept;
+mod leases;
 mod meanwhile;
 mod offline;
 mod paused;

@@ -13,6 +13,7 @@ mod hand;
 mod helpdesk;
 mod images;
 mod keeps;
+mod lease;
 mod ledger;
 mod report;
 
@@ -24,6 +25,7 @@ pub use desk::{By, Desk, User, Write};
 pub use directory::{MemoryDirectory, ReadTrouble};
 pub use fuse::{Burnt, Fuse};
 pub use helpdesk::{CallTrouble, MemoryZendesk, observed};
+pub use lease::{Turnstile, read_marker};
 pub use ledger::{LedgerState, MemoryLedger};
 pub use report::MemoryReport;
 

@@ -46,7 +46,7 @@ async fn repin(joined: &Joined, text: String, directory: Option<String>, yes: bo
     let done = shown(ask(joined, command(word), &mut Ui::quiet()).await?)?;
     let mut out = pins(&done);
     if done.done {
-        out.push_str("Pinned. What that means for people waits in the next cycle: see `zendesk-dirsync plan`.\n");
+        out.push_str("Pinned. What that means for people is planned by the next cycle, and losses wait.\n");
     }
     write_out(&out).map(|()| Exit::Done)
 }

@@ -310,7 +310,6 @@ impl<P: Ports> Engine<P> {
                 let lost =
                     self.configuration.newly_lost(lost_groups(&self.apps[at].rules, &prepared.wholes), &plan.app);
                 let (edit, finished) = (&part.edit, &carried.finished);
-                // An edit whose plan nobody carried out yet isn't agreed to.
                 if pause.is_none() {
                     self.settle_edit(at, &Course { edit, finished, unread: &unread, lost })?;
                 }
@@ -343,9 +342,7 @@ impl<P: Ports> Engine<P> {
         }
         let ending = endings.first().copied().unwrap_or(Ending::Done);
         let mut summary = self.summary(&cycle, began, ending, counts, prepared.faults.is_empty());
-        for view in super::pause::views(&pauses) {
-            summary.text = format!("{} is paused; {}", view.what(), summary.text);
-        }
+        summary.text = super::pause::told_first(&pauses, summary.text);
         self.tell_cycle(&mut run, &summary, ending)?;
         self.ledger.end_cycle(&summary)?;
         tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, "cycle ended");

@@ -159,7 +159,7 @@ const DOMAIN_CRATES: &[&str] = &[
 ];
 
 /// All that the engine may name; of tokio only what waits and synchronises, and secrets only in its ports.
-const ENGINE_CRATES: &[&str] = &["std", "core", "thiserror", "chrono", "tokio", "tracing", "secrecy"];
+const ENGINE_CRATES: &[&str] = &["std", "core", "thiserror", "chrono", "tokio", "tracing", "secrecy", "futures_util"];
 const ENGINE_TOKIO: &[&str] = &["time", "sync", "join!", "select!"];
 /// What the engine shows travels over the control socket and to stdout: only these files of it know how.
 const ENGINE_FORMATS: &[&str] = &[
@@ -169,6 +169,9 @@ const ENGINE_FORMATS: &[&str] = &[
     "src/engine/progress.rs",
     "src/engine/saved.rs",
     "src/engine/view.rs",
+    "src/engine/byhand.rs",
+    "src/engine/kept.rs",
+    "src/engine/pause.rs",
 ];
 
 /// Every crate that Cargo.toml names, as Rust spells it.

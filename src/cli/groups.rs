@@ -48,7 +48,7 @@ async fn repin(joined: &Joined, text: String, directory: Option<String>, yes: bo
     if done.done {
         out.push_str("Pinned. What that means for people is planned by the next cycle, and losses wait.\n");
     }
-    write_out(&out).map(|()| Exit::Done)
+    write_out(&fold(&out, width(std::io::stdout()))).map(|()| Exit::Done)
 }
 
 fn shown(reply: Reply) -> Result<RepinView, Failure> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args_hand::{DeprovisionArgs, KeepsArgs, LinkArgs, PauseArgs, PersonArgs};
+use super::args_hand::{DeprovisionArgs, GroupsArgs, KeepsArgs, LinkArgs, PauseArgs, PersonArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Keeps Zendesk accounts in step with the groups of an LDAP directory or Active Directory.
@@ -114,6 +114,8 @@ pub enum Sub {
     /// changed since stays as it is. The next cycles leave the people alone until the directory says something new of
     /// them, or a person does.
     Undo(UndoArgs),
+    /// List the assigned groups, or pin an assignment to the group that its text names now.
+    Groups(GroupsArgs),
     /// Search the report: what was done, to whom, and why.
     Report(Box<ReportArgs>),
     /// Show how the service is: last and next cycle, what waits, the age of the last complete read.

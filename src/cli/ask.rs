@@ -39,6 +39,7 @@ const fn looks_only(command: &Command) -> bool {
         | Command::Status
         | Command::Holds
         | Command::Keeps
+        | Command::Groups
         | Command::Undo { word: None, .. } => true,
         Command::Cycle { .. }
         | Command::Apply(_)
@@ -50,6 +51,7 @@ const fn looks_only(command: &Command) -> bool {
         | Command::Resume { .. }
         | Command::ByHand { .. }
         | Command::Link { .. }
+        | Command::Repin { .. }
         | Command::Lift { .. }
         | Command::Undo { word: Some(_), .. } => false,
     }

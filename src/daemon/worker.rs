@@ -155,6 +155,8 @@ where
             | Command::Reject { .. }
             | Command::Pause { .. }
             | Command::Resume { .. }
+            | Command::Groups
+            | Command::Repin { .. }
             | Command::Keeps
             | Command::Lift { .. } => "answering",
         };

@@ -194,7 +194,7 @@ impl<P: Ports> Engine<P> {
         };
         let hint =
             "people are named by mail, name, immutable id or Zendesk id; who isn't managed is changed at Zendesk";
-        let found = match one(user, self.managed(user, app.as_ref())?, ("who is managed", hint)) {
+        let found = match one(user, self.planner().managed(user, app.as_ref())?, ("who is managed", hint)) {
             Ok(found) => found,
             Err(refusal) => return Ok(refusal),
         };

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::{AccountId, CycleId};
 
 use super::byhand::{HandOrder, HandView, Word};
+use super::groups::{GroupsView, RepinView};
 use super::holds::HoldFault;
 use super::kept::KeepView;
 use super::lease_view::LeaseView;
@@ -110,6 +111,17 @@ pub enum Command {
         /// Whether it is only shown.
         word: Word,
     },
+    /// List the assigned groups.
+    Groups,
+    /// Pin an assignment to the group that its text names now.
+    Repin {
+        /// The text.
+        text: String,
+        /// The directory, if several have it.
+        directory: Option<String>,
+        /// Whether it is only shown.
+        word: Word,
+    },
     /// List whoever is left as a person put them.
     Keeps,
     /// Have somebody managed again who was left as a person put them.
@@ -175,6 +187,15 @@ pub enum Reply {
         /// Whom and what it is about.
         view: Box<HandView>,
     },
+    /// The assigned groups.
+    Groups {
+        /// The exit code.
+        code: u8,
+        /// They.
+        view: Box<GroupsView>,
+    },
+    /// A pin, shown or changed.
+    Repin(Box<RepinView>),
     /// Whoever is left as a person put them.
     Keeps(Vec<KeepView>),
     /// Keeps that were lifted.
@@ -215,6 +236,7 @@ impl Reply {
             | Self::Undo { code, .. }
             | Self::Moved { code, .. }
             | Self::Hand { code, .. }
+            | Self::Groups { code, .. }
             | Self::Refused { code, .. } => *code,
             Self::Status(_)
             | Self::Holds(_)
@@ -222,6 +244,7 @@ impl Reply {
             | Self::Decided { .. }
             | Self::Pauses(_)
             | Self::Keeps(_)
+            | Self::Repin(_)
             | Self::Lifted(_) => 0,
         }
     }
@@ -246,6 +269,8 @@ impl Command {
             | Self::Resume { .. }
             | Self::ByHand { .. }
             | Self::Link { .. }
+            | Self::Groups
+            | Self::Repin { .. }
             | Self::Keeps
             | Self::Undo { .. }
             | Self::Lift { .. } => false,
@@ -308,6 +333,8 @@ impl<P: Ports> Engine<P> {
             Command::Link { user, account, app, word } => {
                 self.link(&user, AccountId(account), app.as_deref(), &word, actor, stop, progress).await
             }
+            Command::Groups => self.list_groups().await,
+            Command::Repin { text, directory, word } => self.repin(&text, directory.as_deref(), &word, actor).await,
             Command::Keeps => self.list_keeps(),
             Command::Lift { user, app } => self.lift(&user, app.as_deref(), actor),
             Command::Undo { order, word } => self.run_undo(&order, word.as_ref(), actor, stop, progress).await,
@@ -324,7 +351,7 @@ impl<P: Ports> Engine<P> {
     ) -> Result<Reply, Abort> {
         let order = CycleOrder { actor: actor.to_owned(), only, stop };
         let report = self.cycle(order, progress).await?;
-        Ok(Reply::cycle(&report))
+        Ok(report.refusal.clone().unwrap_or_else(|| Reply::cycle(&report)))
     }
 
     async fn run_undo(

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::account::Catalog;
 use crate::domain::assignment::Assignment;
 use crate::domain::brake::{Bench, Review, review};
-use crate::domain::change::Change;
 use crate::domain::edit::Edit;
-use crate::domain::id::{AppName, CycleId, DirectoryName, PersonId};
+use crate::domain::id::{AppName, CycleId, DirectoryName};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 use crate::domain::plan::Plan;
 use crate::domain::rules::AppRules;
@@ -20,11 +19,13 @@ use super::edits::Course;
 use super::gather::{GatherFault, Wants};
 use super::holds::{approvals, missing_group, rejections, spend};
 use super::lease::Barred;
+use super::naming::Someone;
+use super::only::{narrow, planned};
 use super::planner::Planner;
 use super::ports::{
     AppCounts, Clock, Completeness, CycleSummary, DeedLedger, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
-use super::propose::{Answers, ProposeFault, Whole, names};
+use super::propose::{Answers, ProposeFault, Whole};
 use super::saved::SavedOrder;
 use super::view::PlanView;
 use super::{Abort, CycleReport, Ending, Engine, Ports, Stop};
@@ -68,6 +69,8 @@ pub struct Prepared {
     pub(super) looked_up: Answers,
     /// The names at Zendesk, by app that was asked.
     pub(super) catalogs: BTreeMap<AppName, Catalog>,
+    /// For a cycle for one person: everybody whom the name fits.
+    pub(super) named: Vec<Someone>,
 }
 
 impl Prepared {
@@ -75,12 +78,6 @@ impl Prepared {
     pub fn servers(&self) -> BTreeMap<String, String> {
         let name = |(name, whole): (&DirectoryName, &Whole)| (name.to_string(), whole.read.end().server.name.clone());
         self.wholes.iter().map(name).collect()
-    }
-}
-
-impl std::fmt::Debug for Whole {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.read.fmt(f)
     }
 }
 
@@ -133,13 +130,16 @@ impl<P: Ports> Planner<'_, P> {
         for (set, wants) in sets.iter().skip(self.apps.len()).zip(wants.split_off(self.apps.len())) {
             former.insert(set.app, wants);
         }
-        let (mut looked_up, mut catalogs) = (Answers::new(), BTreeMap::new());
+        let (mut looked_up, mut catalogs, mut named) = (Answers::new(), BTreeMap::new(), Vec::new());
         let mut apps = Vec::new();
         for (at, wants) in wants.into_iter().enumerate() {
             let app = self.apps[at].rules.app.clone();
             if let Some(problem) = skip.get(&at) {
                 apps.push(AppPlan { app, edit: Edit::default(), result: Err(problem.clone()) });
                 continue;
+            }
+            if let Some(user) = only {
+                named.extend(self.managed(user, Some(&app))?);
             }
             let heard = Heard { sets: &sets, wholes: &wholes, unheard: &unheard };
             let wants = Both { present: wants, former: former.remove(&at) };
@@ -148,6 +148,7 @@ impl<P: Ports> Planner<'_, P> {
                     looked_up.extend(asked.present);
                     catalogs.extend(asked.catalog.map(|catalog| (app.clone(), catalog)));
                     let (plan, review) = self.brake(at, proposed.plan, proposed.gone, &edit, &wholes)?;
+                    named.extend(only.map(|user| planned(&plan, user)).unwrap_or_default());
                     let pair = match only {
                         Some(user) => narrow(plan, review, user),
                         None => (plan, review),
@@ -162,7 +163,7 @@ impl<P: Ports> Planner<'_, P> {
             };
             apps.push(part);
         }
-        Ok(Prepared { cycle, faults, apps, wholes, looked_up, catalogs })
+        Ok(Prepared { cycle, faults, apps, wholes, looked_up, catalogs, named })
     }
 
     fn brake(
@@ -259,6 +260,10 @@ impl<P: Ports> Engine<P> {
         {
             return Ok(self.refused(&run, now));
         }
+        let only = order.only.as_deref().filter(|_| saved.is_none());
+        if let Some(report) = self.misnamed(&prepared, only, &run) {
+            return Ok(report);
+        }
         let pauses = self.renew_pauses(&run)?;
         self.pin(&prepared.wholes)?;
         self.keep_groups(&prepared.wholes)?;
@@ -342,7 +347,7 @@ impl<P: Ports> Engine<P> {
         self.ledger.end_cycle(&summary)?;
         self.ledger.prune_deeds()?;
         tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, "cycle ended");
-        Ok(CycleReport { ending, summary, faults: prepared.faults, plans, moved: None })
+        Ok(CycleReport { ending, summary, faults: prepared.faults, plans, moved: None, refusal: None })
     }
 
     /// A saved plan that moved: nothing was done, and there was no cycle to be kept.
@@ -354,7 +359,14 @@ impl<P: Ports> Engine<P> {
             None => Ending::Held,
         };
         let summary = self.summary(&run.cycle, run.now, ending, BTreeMap::new(), now.faults.is_empty());
-        CycleReport { ending, summary, faults: BTreeMap::new(), plans: BTreeMap::new(), moved: Some(now) }
+        CycleReport {
+            ending,
+            summary,
+            faults: BTreeMap::new(),
+            plans: BTreeMap::new(),
+            moved: Some(now),
+            refusal: None,
+        }
     }
 
     /// The store belongs to these Zendesk accounts and no others.
@@ -428,7 +440,7 @@ impl<P: Ports> Engine<P> {
         Ok(self.report.tell(&notice)?)
     }
 
-    fn summary(
+    pub(super) fn summary(
         &self,
         cycle: &CycleId,
         began: chrono::DateTime<chrono::Utc>,
@@ -460,24 +472,6 @@ impl<P: Ports> Engine<P> {
             text: text.join("; "),
         }
     }
-}
-
-/// One person's part of a plan. The brake has looked at the whole: one by one is no way around a limit.
-fn narrow(mut plan: Plan, review: Review, user: &str) -> (Plan, Review) {
-    let is = |email: &str, name: &str, person: &PersonId| names(user, email, name, person);
-    let wanted = |change: &Change| is(change.email.as_str(), &change.name, &change.person);
-    plan.changes.retain(wanted);
-    plan.conflicts.retain(|one| is(one.user.as_str(), &one.name, &one.person));
-    plan.rejected.retain(|one| {
-        let email = one.user.as_ref().map_or("", |email| email.as_str());
-        is(email, one.name.as_deref().unwrap_or_default(), &one.person)
-    });
-    plan.waiting.retain(|one| {
-        let known = &one.known;
-        is(known.written.email.as_str(), &known.written.name, &known.person)
-    });
-    let held = review.held.into_iter().filter(|hold| hold.changes.is_empty() || hold.changes.iter().any(wanted));
-    (plan, Review { approved: review.approved.part(wanted), held: held.collect() })
 }
 
 fn endings_of(carried: &Carried, concluded: &Concluded) -> impl Iterator<Item = Ending> {

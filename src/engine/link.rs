@@ -126,7 +126,7 @@ impl<P: Ports> Engine<P> {
     ) -> Result<Result<Box<DesiredAccount>, Reply>, Abort> {
         let app = self.apps[at].rules.app.clone();
         let (mut wants, faults) = self.read_for(at, run).await?;
-        let mut found: Vec<Someone> = self.managed(user, Some(&app))?;
+        let mut found: Vec<Someone> = self.planner().managed(user, Some(&app))?;
         for (person, want) in &wants.people {
             let (email, name) = match want {
                 Want::Differs(desired) => (desired.email.to_string(), desired.name.clone()),

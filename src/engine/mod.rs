@@ -12,6 +12,7 @@ mod cycle;
 mod deeds;
 mod edits;
 mod gather;
+pub mod groups;
 mod hold_view;
 pub mod holds;
 mod keeps;
@@ -21,6 +22,7 @@ pub mod lease_view;
 mod link;
 mod naming;
 mod offline;
+mod only;
 pub mod pause;
 mod picture;
 mod planner;
@@ -189,4 +191,6 @@ pub struct CycleReport {
     pub plans: BTreeMap<AppName, Plan>,
     /// For a saved plan that was refused: what the plan would be now.
     pub moved: Option<Box<view::PlanView>>,
+    /// For a cycle for one person: why nothing was done, if the name fits nobody or several.
+    pub refusal: Option<command::Reply>,
 }

@@ -80,6 +80,12 @@ pub(super) struct Asked {
 /// What look-ups answered, by person and the groups that were tested.
 pub(super) type Answers = BTreeMap<(PersonId, BTreeSet<EntryId>), Presence>;
 
+impl std::fmt::Debug for Whole {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.read.fmt(f)
+    }
+}
+
 /// Why no plan could be made for an app.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProposeFault {

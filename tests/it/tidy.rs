@@ -171,6 +171,7 @@ const ENGINE_FORMATS: &[&str] = &[
     "src/engine/undo/view.rs",
     "src/engine/view.rs",
     "src/engine/byhand.rs",
+    "src/engine/groups.rs",
     "src/engine/kept.rs",
     "src/engine/pause.rs",
 ];

@@ -16,7 +16,7 @@ mod revision;
 
 pub use accepted::AcceptedLedger;
 pub use deeds::{DeedCycle, DeedLedger, cycles_kept};
-pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
+pub use directory::{Directory, GroupLook, GroupOrder, GroupThere, Named, ReadFault, ReadOrder};
 pub use hand::{HandLedger, Label};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
 pub use images::ImageLedger;

@@ -3,6 +3,7 @@
 //! The fixtures are here; stories in which everything works, and in which something breaks, lie beside.
 
 mod broken;
+mod by_hand;
 mod edits;
 mod kept;
 mod leases;

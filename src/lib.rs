@@ -16,3 +16,26 @@ pub mod store;
 pub mod telemetry;
 pub mod tls;
 pub mod zendesk;
+
+/// Whether the fault of this name is planted: only ever in a build with the feature `planted`, which `tests/planted`
+/// makes. Each shows that the simulation finds what the rule beside it guards against.
+#[cfg(not(feature = "planted"))]
+pub(crate) const fn planted(_name: &str) -> bool {
+    false
+}
+
+#[cfg(feature = "planted")]
+static PLANTED: std::sync::RwLock<String> = std::sync::RwLock::new(String::new());
+
+#[cfg(feature = "planted")]
+pub(crate) fn planted(name: &str) -> bool {
+    PLANTED.read().is_ok_and(|planted| *planted == name)
+}
+
+/// Plants the fault of a name, in place of the one before.
+#[cfg(feature = "planted")]
+pub fn plant(name: &str) {
+    if let Ok(mut planted) = PLANTED.write() {
+        name.clone_into(&mut planted);
+    }
+}

@@ -37,7 +37,7 @@ impl DesiredAccount {
         let mut digest = Digester::new("desired account 1");
         digest
             .text(self.external_id.as_ref().map_or("", ExternalId::as_str))
-            .text(&self.name)
+            .text(if crate::planted("a new name is overlooked") { "" } else { &self.name })
             .text(self.email.as_str());
         digest.bytes(&(self.texts.len() as u64).to_be_bytes());
         for (field, text) in &self.texts {

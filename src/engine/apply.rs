@@ -91,6 +91,8 @@ struct Walked {
     effect: Effect,
     request_id: Option<String>,
     fault: Option<CallFault>,
+    /// Whether the account is suspended, as it was read back; none when it wasn't.
+    suspended: Option<Suspended>,
 }
 
 impl<P: Ports> Engine<P> {
@@ -163,6 +165,9 @@ impl<P: Ports> Engine<P> {
 
     /// Writes the record of a change.
     fn tell(&mut self, applied: &Applied, seq: u64, run: &Run<'_>) -> Result<(), Abort> {
+        if crate::planted("no record") {
+            return Ok(());
+        }
         let subject = match applied.change.cause.code {
             CauseCode::Undone => Subject::Undo,
             _ => Subject::Account(applied.change.action),
@@ -183,6 +188,9 @@ impl<P: Ports> Engine<P> {
             // A person approved what the configuration says, and it is frozen in a cycle.
             Confirm::No | Confirm::Configuration => return None,
             Confirm::Departure => {}
+        }
+        if crate::planted("no look before a removal") {
+            return None;
         }
         let hint = "nothing was written; the next cycle looks again";
         let known = match self.ledger.known(&change.app, &change.person) {
@@ -223,16 +231,28 @@ impl<P: Ports> Engine<P> {
         self.report.ready()?;
         let intent = self.intent(&change, seq, run);
         let deed = self.begin(&intent, &change, &run.actor)?;
-        let walked = self.walk(at, &change).await;
+        let mut walked = self.walk(at, &change).await;
         let mut known = finished(&change, walked.account);
         let mut amiss = None;
         let mut unproven = None;
         let mut seen = None;
         if walked.fault.is_none() && !change.steps.is_empty() {
             match self.read_back(at, change.action, known.as_ref()).await {
-                Ok((problem, account)) => (amiss, seen) = (problem, account),
+                Ok((problem, account)) => {
+                    walked.suspended = account.as_ref().map(|account| account.suspended);
+                    (amiss, seen) = (problem, account);
+                }
                 Err(fault) => unproven = Some(fault),
             }
+        }
+        // What broke off half-way is looked at, too: whether a suspension of ours still stands decides who may lift it.
+        let refused = walked.fault.as_ref().is_some_and(|fault| !fault.ends_app());
+        if refused
+            && walked.steps > 0
+            && let Ok((_, account)) = self.read_back(at, change.action, known.as_ref()).await
+        {
+            walked.suspended = account.as_ref().map(|account| account.suspended);
+            seen = account;
         }
         let outcome = match (&walked.fault, &unproven, amiss) {
             (Some(fault @ (CallFault::Unanswered(_) | CallFault::Garbled(_))), ..) => Outcome::Unknown(fault.problem()),
@@ -294,8 +314,14 @@ impl<P: Ports> Engine<P> {
 
     async fn walk(&mut self, at: usize, change: &Change) -> Walked {
         let desk = &mut self.apps[at].desk;
-        let mut walked =
-            Walked { account: change.account, steps: 0, effect: Effect::AlreadySo, request_id: None, fault: None };
+        let mut walked = Walked {
+            account: change.account,
+            steps: 0,
+            effect: Effect::AlreadySo,
+            request_id: None,
+            fault: None,
+            suspended: None,
+        };
         for step in &change.steps {
             match desk.carry_out(walked.account, step).await {
                 Ok(done) => {
@@ -351,6 +377,11 @@ impl<P: Ports> Engine<P> {
                 _ => {}
             }
         }
+        // A step that was answered with success and had no effect left the suspension as it was: still ours.
+        let lifted = now.suspended == Suspends::No && walked.suspended == Some(Suspended::Yes);
+        if lifted && before.as_ref().is_some_and(|known| known.standing.suspended_by_us()) {
+            now.suspended = Suspends::Yes;
+        }
         Ok(interrupted(change.action, change.outcome.as_deref(), before, &now))
     }
 }
@@ -370,6 +401,9 @@ pub(super) fn interrupted(
     before: Option<KnownAccount>,
     now: &Midway,
 ) -> Settlement {
+    if crate::planted("what broke off is forgotten") {
+        return Settlement::Unchanged;
+    }
     let known = match action {
         Action::Deprovision | Action::Release => before,
         Action::Provision | Action::Link | Action::Adopt | Action::Update | Action::Reactivate => {

@@ -181,6 +181,8 @@ impl<P: Ports> Planner<'_, P> {
         let experience = standing.experience;
         let bench =
             Bench { limits: self.limits, experience, approvals: &approvals, rejections: &rejections, gone, edit };
+        #[cfg(feature = "planted")]
+        let (plan, bench) = super::loose::loosened(plan, bench);
         let mut reviewed = review(&plan, &bench);
         for (assignment, text) in lost_groups(rules, wholes) {
             let shown = [missing_group(&rules.app, &assignment.text), missing_group(&rules.app, &text)];

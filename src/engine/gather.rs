@@ -233,7 +233,9 @@ impl Listener<'_> {
                 if self.traces.contains_key(id) {
                     let why = Rejection::new("entry", why);
                     let rejected = Rejected { person: person.clone(), user: None, name: None, dn: None, why };
-                    wants.people.insert(person, Want::Rejected(Box::new(rejected)));
+                    if !crate::planted("unreadable is absent") {
+                        wants.people.insert(person, Want::Rejected(Box::new(rejected)));
+                    }
                 }
                 Ok(())
             }
@@ -267,7 +269,7 @@ impl Listener<'_> {
     /// must not.
     fn gives_admin(&self, assignment: usize) -> bool {
         let role = self.rules.assignments.get(assignment).and_then(|one| one.role.as_ref());
-        role.is_some_and(|grant| grant.role() == Role::Admin)
+        role.is_some_and(|grant| grant.role() == Role::Admin) && !crate::planted("nested admins")
     }
 
     fn memberships(&self, sighting: &Sighting) -> Vec<Membership> {
@@ -320,7 +322,7 @@ impl Listener<'_> {
         };
         let mut shared = None;
         let first = wants.emails.entry(mapped.email.clone()).or_insert_with(|| person.clone());
-        if first != person {
+        if first != person && !crate::planted("two people share a mail") {
             shared = Some((first.clone(), "email", mapped.email.to_string()));
         }
         if let Some(id) = &external_id {

@@ -56,6 +56,9 @@ pub struct HoldAnswer {
 
 /// Whether an approval still holds good.
 pub(super) fn fresh(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    if crate::planted("an approval never runs out") {
+        return true;
+    }
     // A clock that went back makes an approval look as if it came from the future: that one isn't trusted either.
     now - at < TimeDelta::days(APPROVAL_DAYS) && at - now < TimeDelta::minutes(5)
 }
@@ -303,6 +306,8 @@ pub(super) fn renew(
                 continue;
             }
         };
+        let nothing = BTreeSet::new();
+        let begun = if crate::planted("an approval isn't spent") { &nothing } else { begun };
         let left: BTreeSet<Digest> = digests.difference(begun).filter(|one| outstanding(one)).copied().collect();
         let state = HoldState::Approved { by: by.clone(), at: *at, digests: left.clone() };
         match kept.iter_mut().find(|one| one.id == record.id) {

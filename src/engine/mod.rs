@@ -20,6 +20,8 @@ pub mod kept;
 mod lease;
 pub mod lease_view;
 mod link;
+#[cfg(feature = "planted")]
+mod loose;
 mod naming;
 mod offline;
 mod only;

@@ -138,7 +138,7 @@ impl<P: Ports> Planner<'_, P> {
                 Want::Same | Want::Unusable(_) => {}
             }
         }
-        if wanted.is_empty() && candidates.is_empty() {
+        if wanted.is_empty() && candidates.is_empty() && !crate::planted("it asks without need") {
             let mut plan = Plan::empty(app, basis, standing.population);
             plan.rejected = rejected;
             (plan.kept, plan.unkept) = (keeps.kept, keeps.ended);
@@ -160,7 +160,16 @@ impl<P: Ports> Planner<'_, P> {
             if number % ASKED_BETWEEN_SIGNS == 0 {
                 progress.note(&Event::Asking(&app, number, of));
             }
-            let linked = asked.live(known.as_ref()).cloned();
+            // An answer that left the account out doesn't untie it: its marker finds it, and what is known of it stands.
+            let left_out = || {
+                let found = desired.external_id.as_ref().and_then(|id| asked.marked.get(id)).into_iter().flatten();
+                let known = known.as_ref().map(|known| known.account);
+                found.cloned().find(|account| Some(account.id) == known && account.is_live())
+            };
+            let linked = asked
+                .live(known.as_ref())
+                .cloned()
+                .or_else(|| if crate::planted("left out is untied") { None } else { left_out() });
             let id = desired.external_id.as_ref().filter(|_| linked.is_none());
             let by_external_id: Vec<ObservedAccount> =
                 id.and_then(|id| asked.marked.get(id).cloned()).unwrap_or_default();

@@ -38,6 +38,16 @@ fn takes_access(change: &Change) -> bool {
     !change.steps.is_empty() && (removal || change.steps.iter().any(lowers))
 }
 
+/// Whether a change gives up a link because Zendesk told of no such account. An answer that left one out would leave
+/// somebody who departed with access, and nobody would know.
+fn forgets(change: &Change) -> bool {
+    let removal = match change.class {
+        Class::RemovalShown | Class::RemovalByAbsence => true,
+        Class::TakesOrRaises | Class::Creation | Class::Plain | Class::Link => false,
+    };
+    removal && change.steps.is_empty() && change.before.is_none()
+}
+
 /// What of an account isn't as the plan saw it. Fields that only our own mapping sets don't matter here.
 fn moved(before: &ObservedAccount, now: Option<&ObservedAccount>) -> Vec<&'static str> {
     let Some(now) = now.filter(|now| now.existence == Existence::Live) else { return vec!["it was deleted"] };
@@ -58,6 +68,13 @@ impl<P: Ports> Engine<P> {
     /// # Errors
     /// When the account can't be read.
     pub(super) async fn moved_since(&mut self, at: usize, change: &Change) -> Result<Option<Problem>, CallFault> {
+        if let Some(id) = change.account.filter(|_| forgets(change) && !crate::planted("left out is gone")) {
+            let seen = self.apps[at].desk.observe(&[id]).await?;
+            let there = seen.iter().any(|account| account.id == id && account.is_live());
+            let why = "Zendesk didn't tell of the account when this was planned, and now it is there";
+            let hint = "nothing was forgotten; the next cycle plans anew";
+            return Ok(there.then(|| Problem::new("moved_at_zendesk", why, hint)));
+        }
         let Some((before, id)) = change.before.as_deref().zip(change.account).filter(|_| takes_access(change)) else {
             return Ok(None);
         };

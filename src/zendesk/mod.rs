@@ -13,11 +13,11 @@ mod gate;
 mod http;
 mod judge;
 mod lease;
-mod pace;
+pub mod pace;
 mod paging;
 mod steps;
 mod users;
-mod wait;
+pub mod wait;
 mod wire;
 
 #[cfg(test)]

@@ -32,16 +32,16 @@ const PERCENT_MAX: u8 = 100;
 
 /// What kind of request it is, as far as limits differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Kind {
+pub struct Kind {
     /// The endpoint, without ids.
-    pub(super) endpoint: &'static str,
+    pub endpoint: &'static str,
     /// The user, for `PUT users/{id}`.
-    pub(super) updates: Option<AccountId>,
+    pub updates: Option<AccountId>,
 }
 
 /// What is known of the limits and of what was sent.
 #[derive(Debug, Clone)]
-pub(super) struct Pace {
+pub struct Pace {
     share_percent: u8,
     spacing: Duration,
     limit: usize,
@@ -56,7 +56,7 @@ pub(super) struct Pace {
 
 impl Pace {
     /// A pace that keeps to a share of the account's limit, in percent.
-    pub(super) const fn new(share_percent: u8) -> Self {
+    pub const fn new(share_percent: u8) -> Self {
         Self {
             share_percent,
             spacing: UPDATE_SPACING,
@@ -72,18 +72,21 @@ impl Pace {
     }
 
     /// Sets the pause between updates of users.
-    pub(super) const fn set_spacing(&mut self, spacing: Duration) {
+    pub const fn set_spacing(&mut self, spacing: Duration) {
         self.spacing = spacing;
     }
 
     /// How many requests we may send in a minute.
-    pub(super) fn quota(&self) -> usize {
+    pub fn quota(&self) -> usize {
+        if crate::planted("the share isn't kept") {
+            return usize::MAX;
+        }
         let share = usize::from(self.share_percent.clamp(1, PERCENT_MAX));
         (self.limit * share / usize::from(PERCENT_MAX)).max(1)
     }
 
     /// How long to wait before a request. Zero: now. After a wait of this length it is zero, if nothing happened since.
-    pub(super) fn wait_before(&self, kind: &Kind, now: Instant) -> Duration {
+    pub fn wait_before(&self, kind: &Kind, now: Instant) -> Duration {
         let window = self.sent.len().checked_sub(self.quota()).and_then(|at| self.sent.get(at)).map(|at| *at + WINDOW);
         let reserve = self.limit / RESERVE_DIVISOR;
         let spent = self.remaining.filter(|(left, _)| *left <= reserve).map(|(_, reset)| reset);
@@ -100,7 +103,7 @@ impl Pace {
     }
 
     /// Notes that a request is sent.
-    pub(super) fn sent(&mut self, kind: &Kind, now: Instant) {
+    pub fn sent(&mut self, kind: &Kind, now: Instant) {
         self.forget(now);
         self.sent.push_back(now);
         if let Some((left, _)) = &mut self.remaining {
@@ -114,14 +117,14 @@ impl Pace {
 
     /// Notes that a request ended. The pause between updates counts from here, because Zendesk counts arrivals and a
     /// request may have been long under way.
-    pub(super) fn ended(&mut self, kind: &Kind, now: Instant) {
+    pub fn ended(&mut self, kind: &Kind, now: Instant) {
         if kind.updates.is_some() {
             self.last_update = Some(now);
         }
     }
 
     /// Learns from the headers of an answer.
-    pub(super) fn learn(&mut self, kind: &Kind, headers: &HeaderMap, now: Instant) {
+    pub fn learn(&mut self, kind: &Kind, headers: &HeaderMap, now: Instant) {
         let first =
             |names: [&str; 3]| names.into_iter().find_map(|name| leading_number(headers.get(name)?.to_str().ok()?));
         if let Some(limit) = first(["x-rate-limit", "ratelimit-limit", "rate-limit"]) {
@@ -150,12 +153,15 @@ impl Pace {
     }
 
     /// Holds every request until a moment.
-    pub(super) fn hold(&mut self, until: Instant) {
+    pub fn hold(&mut self, until: Instant) {
+        if crate::planted("waits aren't kept") {
+            return;
+        }
         self.held = Some(self.held.map_or(until, |held| held.max(until)));
     }
 
     /// Holds updates of one user until a moment.
-    pub(super) fn hold_user(&mut self, user: AccountId, until: Instant) {
+    pub fn hold_user(&mut self, user: AccountId, until: Instant) {
         let held = self.held_users.entry(user).or_insert(until);
         *held = (*held).max(until);
     }

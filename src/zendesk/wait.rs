@@ -46,7 +46,7 @@ fn backoff(n: u32) -> Duration {
 
 /// What one call has left of its waiting and its repetitions.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
+pub struct Patience {
     waited: Duration,
     throttled: u32,
     retried: u32,
@@ -57,7 +57,7 @@ impl Patience {
     ///
     /// # Errors
     /// [`CallFault::Throttled`] when more would be waited than one call may.
-    pub(super) fn wait(&mut self, wait: Duration) -> Result<Duration, CallFault> {
+    pub fn wait(&mut self, wait: Duration) -> Result<Duration, CallFault> {
         let total = self.waited.saturating_add(wait);
         if total > CALL_WAIT_MAX {
             return Err(CallFault::Throttled { after: wait });
@@ -68,7 +68,7 @@ impl Patience {
 
     /// The wait after a 429: what was asked for, and never less than a growing pause, so that a server that asks for
     /// one second again and again isn't asked for ever.
-    pub(super) fn throttled(&mut self, asked: Option<Duration>) -> Result<Duration, CallFault> {
+    pub fn throttled(&mut self, asked: Option<Duration>) -> Result<Duration, CallFault> {
         self.throttled = self.throttled.saturating_add(1);
         self.wait(asked.unwrap_or(RETRY_AFTER_MIN).max(backoff(self.throttled)))
     }

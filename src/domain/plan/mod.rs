@@ -285,6 +285,9 @@ struct Context<'a> {
 impl Context<'_> {
     /// Why an account must never be written, if so.
     fn untouchable(&self, account: &ObservedAccount) -> Option<&'static str> {
+        if crate::planted("nobody is untouchable") {
+            return None;
+        }
         let listed = account.emails.iter().any(|email| self.rules.protected.contains(email));
         let marks = account.external_id.as_ref().is_some_and(ExternalId::is_lease);
         let what = self.catalog.untouchable.get(&account.id).copied();

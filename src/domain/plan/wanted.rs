@@ -185,7 +185,8 @@ impl Work<'_> {
             return conflict;
         }
         let returning = known.standing != Standing::Active;
-        let lift = known.standing.suspended_by_us() && account.suspended == Suspended::Yes;
+        let ours = known.standing.suspended_by_us() || crate::planted("every suspension is ours");
+        let lift = ours && account.suspended == Suspended::Yes;
         let mut difference = self.difference(&account, Some(known), &known.given_groups, &known.given_tags);
         if lift {
             difference.note("suspended", FieldValue::Flag(true), FieldValue::Flag(false));

@@ -1,6 +1,7 @@
 //! What the company truly wants of each account, computed from the company alone, without the product's planning.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use zendesk_dirsync::domain::assignment::{Role, RoleGrant};
@@ -55,7 +56,7 @@ pub enum Truth {
 
 /// The truth for everybody in the companies.
 pub fn truths(
-    companies: &BTreeMap<DirectoryName, Company>,
+    companies: &BTreeMap<DirectoryName, Arc<Company>>,
     given: &[Given],
     now: DateTime<Utc>,
 ) -> BTreeMap<PersonId, Truth> {

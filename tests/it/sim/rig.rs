@@ -85,6 +85,12 @@ impl Rig {
         rig
     }
 
+    /// Does something where tokio's clock is known.
+    pub fn entered<T>(&self, what: impl FnOnce() -> T) -> T {
+        let _guard = self.runtime.enter();
+        what()
+    }
+
     /// Adds an app.
     pub fn add_app(&mut self, desk: Desk, rules: AppRules) {
         let desk = MemoryZendesk::new(rules.app.as_str(), desk, self.clock.clone(), self.fuse.clone());
@@ -143,7 +149,8 @@ impl Rig {
             };
             Some((app, former))
         };
-        let former = self.ledger.snapshot().configurations.into_iter().filter_map(read).collect();
+        let configurations = self.ledger.with(|state| state.configurations.clone());
+        let former = configurations.into_iter().filter_map(read).collect();
         let (texts, limits) = (written.clone(), self.limits);
         let reader = Reader::new(move |text: &str, _| {
             let (rules, scopes) = texts.get(text).ok_or("no such text")?.clone();
@@ -160,7 +167,13 @@ impl Rig {
     /// Runs a cycle for one person.
     pub fn run_only(&self, only: Option<&str>) -> Ran {
         self.clock.advance(TimeDelta::minutes(15));
-        let order = CycleOrder { actor: "daemon".into(), only: only.map(str::to_owned), stop: Stop::never() };
+        self.run_now(only)
+    }
+
+    /// Runs a cycle in a fresh engine, now.
+    pub fn run_now(&self, only: Option<&str>) -> Ran {
+        let stop = self.fuse.stop().map_or_else(Stop::never, Stop::when);
+        let order = CycleOrder { actor: "daemon".into(), only: only.map(str::to_owned), stop };
         let mut engine = self.engine();
         let run = AssertUnwindSafe(|| self.runtime.block_on(engine.cycle(order, &mut Silent)));
         match catch_unwind(run) {
@@ -168,6 +181,18 @@ impl Rig {
             Ok(Err(abort)) => Ran::Aborted(abort),
             Err(why) if why.is::<Burnt>() => Ran::Died,
             Err(why) => resume_unwind(why),
+        }
+    }
+
+    /// Forgets what only the eye needs: a long run would keep years of it.
+    pub fn forget(&self) {
+        self.ledger.forget();
+        self.report.forget();
+        for (_, desk) in &self.apps {
+            desk.by_hand(|desk| {
+                desk.writes.clear();
+                desk.asked.clear();
+            });
         }
     }
 

@@ -17,6 +17,7 @@ impl DeedLedger for MemoryLedger {
 
     fn finish(&mut self, intent: &Intent, settlement: &Settlement, deed: Option<&Deed>) -> Result<(), LedgerFault> {
         self.mutate(|state| {
+            self.settled(intent);
             state.settle(intent, settlement);
             let place = deed
                 .and_then(|deed| state.deeds.iter_mut().rfind(|one| one.cycle == deed.cycle && one.seq == deed.seq));

@@ -86,6 +86,8 @@ impl User {
 #[expect(dead_code, reason = "times and after-images are for the eye, in a printed list of writes")]
 pub struct Write {
     pub at: DateTime<Utc>,
+    /// When, in the order of all ports.
+    pub tick: u64,
     /// The number of the call, over all calls.
     pub call: u64,
     /// The target; for a creation that succeeded, the new user.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
+use zendesk_dirsync::domain::account_state::AccountState;
 use zendesk_dirsync::domain::assignment::{GroupRef, Membership};
 use zendesk_dirsync::domain::dn::Dn;
 use zendesk_dirsync::domain::entry::{Entry, GroupPath, GroupStep};
@@ -17,9 +18,38 @@ use zendesk_dirsync::engine::ports::{Directory, GroupLook, GroupOrder, GroupTher
 use super::company::{Company, Group, Person};
 use super::lock;
 
+/// Why a server isn't read at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    Unreachable,
+    BindRefused,
+    Untrusted,
+    Unfit,
+}
+
+/// What of a read doesn't arrive, although it ends without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Short {
+    Page,
+    Range,
+    Group,
+    /// A search reference: a part of the tree is elsewhere.
+    Reference,
+}
+
 /// What is wrong with the server just now.
 #[derive(Debug, Clone, Default)]
 pub struct ReadTrouble {
+    /// It isn't read at all.
+    pub refusal: Option<Refusal>,
+    /// Something of the read doesn't arrive.
+    pub short: Option<Short>,
+    /// People whom the filter for people leaves out; a look-up by id still finds them.
+    pub filtered: BTreeSet<EntryId>,
+    /// Entries that can't be decoded, not even their ids.
+    pub nameless: BTreeSet<EntryId>,
+    /// Attributes that the bind account may not read, by lower-case type.
+    pub withdrawn: BTreeSet<String>,
     /// The read breaks off before this person, counted from 0.
     pub break_at: Option<usize>,
     /// A search base answers nothing.
@@ -37,13 +67,15 @@ pub struct ReadTrouble {
     /// Any read that comes to this group breaks off.
     pub breaks_on: Option<EntryId>,
     /// An older state that this server still tells.
-    pub lagging: Option<Box<Company>>,
+    pub lagging: Option<Arc<Company>>,
 }
 
 #[derive(Debug, Default)]
 struct Served {
-    company: Company,
+    company: Arc<Company>,
     trouble: ReadTrouble,
+    /// What the server tells just now, made when it is first asked for.
+    shown: Option<Arc<Company>>,
     look_ups: usize,
     reads_broken: usize,
 }
@@ -61,18 +93,30 @@ impl MemoryDirectory {
         let people = people.into_iter().map(|person| (person.id, person)).collect();
         let groups = groups.into_iter().map(|group| (group.id, group)).collect();
         let company = Company { people, groups, ..Company::default() };
-        let served = Served { company, ..Served::default() };
+        let served = Served { company: Arc::new(company), ..Served::default() };
         Self { name: DirectoryName::new(name).unwrap(), served: Arc::new(Mutex::new(served)) }
     }
 
     /// Looks at the company as it truly is.
     pub fn company(&self) -> Company {
-        lock(&self.served).company.clone()
+        lock(&self.served).company.as_ref().clone()
+    }
+
+    /// The company as it truly is now; it isn't copied before it changes.
+    pub fn truth(&self) -> Arc<Company> {
+        Arc::clone(&lock(&self.served).company)
     }
 
     /// Changes the company.
     pub fn change<T>(&self, change: impl FnOnce(&mut Company) -> T) -> T {
-        change(&mut lock(&self.served).company)
+        let mut served = lock(&self.served);
+        served.shown = None;
+        change(Arc::make_mut(&mut served.company))
+    }
+
+    /// Looks at the company without copying it.
+    pub fn with<T>(&self, look: impl FnOnce(&Company) -> T) -> T {
+        look(&lock(&self.served).company)
     }
 
     /// Looks at what is wrong with the server.
@@ -84,6 +128,7 @@ impl MemoryDirectory {
     pub fn trouble_is(&self, trouble: ReadTrouble) {
         let mut served = lock(&self.served);
         served.trouble = trouble;
+        served.shown = None;
         served.look_ups = 0;
     }
 
@@ -92,10 +137,18 @@ impl MemoryDirectory {
         lock(&self.served).reads_broken
     }
 
-    fn shown(&self) -> (Company, ReadTrouble) {
-        let served = lock(&self.served);
-        let trouble = served.trouble.clone();
-        let mut company = trouble.lagging.as_deref().unwrap_or(&served.company).clone();
+    /// What the server tells just now.
+    pub fn shown(&self) -> Arc<Company> {
+        let mut served = lock(&self.served);
+        if let Some(shown) = &served.shown {
+            return Arc::clone(shown);
+        }
+        let trouble = &served.trouble;
+        let told = trouble.lagging.as_ref().unwrap_or(&served.company);
+        if trouble.hidden.is_empty() && trouble.hidden_groups.is_empty() {
+            return Arc::clone(told);
+        }
+        let mut company = told.as_ref().clone();
         for id in &trouble.hidden {
             if let Some(person) = company.people.remove(id) {
                 company.former.insert(*id, person.dn);
@@ -106,9 +159,34 @@ impl MemoryDirectory {
                 company.former.insert(*id, group.dn);
             }
         }
-        (company, trouble)
+        let shown = Arc::new(company);
+        served.shown = Some(Arc::clone(&shown));
+        shown
+    }
+
+    fn state(trouble: &ReadTrouble, person: &Person, now: DateTime<Utc>) -> AccountState {
+        if trouble.withdrawn.contains(STATE) {
+            return AccountState::Unknown { why: format!("{STATE} can't be read") };
+        }
+        person.usable.state(now)
+    }
+
+    /// What a refused read ends with.
+    fn refused(refusal: Refusal) -> ReadFault {
+        let url = || "ldap://memory".to_owned();
+        match refusal {
+            Refusal::Unreachable => ReadFault::Unreachable { url: url(), why: "connection refused".into() },
+            Refusal::BindRefused => {
+                ReadFault::BindRefused { url: url(), identity: "cn=svc".into(), why: "invalidCredentials".into() }
+            }
+            Refusal::Untrusted => ReadFault::Untrusted { url: url(), why: "expired".into() },
+            Refusal::Unfit => ReadFault::Unfit("the base is not there".into()),
+        }
     }
 }
+
+/// The attribute that says whether a person may sign in, for [`ReadTrouble::withdrawn`].
+pub const STATE: &str = "useraccountcontrol";
 
 fn resolve(company: &Company, order: &GroupOrder) -> Resolved {
     if let Some(pin) = order.pin {
@@ -171,7 +249,14 @@ impl Directory for MemoryDirectory {
     }
 
     async fn read(&mut self, order: ReadOrder, sights: mpsc::Sender<Sight>) -> Result<CompleteRead, ReadFault> {
-        let (company, trouble) = self.shown();
+        let (company, trouble) = (self.shown(), self.trouble());
+        let broken = |fault: ReadFault| {
+            lock(&self.served).reads_broken += 1;
+            fault
+        };
+        if let Some(refusal) = trouble.refusal {
+            return Err(broken(Self::refused(refusal)));
+        }
         let mut walk =
             Walk { company: &company, seen: BTreeMap::new(), paths: BTreeMap::new(), dangling: BTreeSet::new() };
         let resolved: Vec<Resolved> = order.groups.iter().map(|one| resolve(&company, one)).collect();
@@ -187,23 +272,26 @@ impl Directory for MemoryDirectory {
         let mut sent = 0;
         for (id, memberships) in &walk.paths {
             if trouble.break_at == Some(sent) {
-                lock(&self.served).reads_broken += 1;
-                let url = "ldap://memory".to_owned();
-                return Err(ReadFault::Unreachable { url, why: "the connection broke".into() });
+                return Err(broken(Self::refused(Refusal::Unreachable)));
+            }
+            if trouble.filtered.contains(id) {
+                continue;
             }
             sent += 1;
             let person = &company.people[id];
-            let sight = if trouble.unreadable.contains(id) {
+            let sight = if trouble.nameless.contains(id) {
+                Sight::Unreadable { id: None, why: "the id can't be decoded".into() }
+            } else if trouble.unreadable.contains(id) {
                 Sight::Unreadable { id: Some(*id), why: "a value can't be decoded".into() }
             } else {
                 let attributes = person
                     .attributes
                     .iter()
-                    .filter(|(kind, _)| order.attributes.contains(*kind))
+                    .filter(|(kind, _)| order.attributes.contains(*kind) && !trouble.withdrawn.contains(*kind))
                     .flat_map(|(kind, values)| values.iter().map(move |value| (kind.clone(), value.clone())))
                     .collect();
                 let entry = Entry { id: *id, dn: person.dn.clone(), attributes };
-                let state = person.usable.state(order.now);
+                let state = Self::state(&trouble, person, order.now);
                 Sight::Person(Sighting { entry, state, memberships: memberships.clone() })
             };
             if sights.send(sight).await.is_err() {
@@ -213,14 +301,16 @@ impl Directory for MemoryDirectory {
         let bases_whole = u64::from(!trouble.base_fails);
         let groups = walk.seen.len() as u64;
         let tally = Tally {
-            pages_asked: 1,
-            pages_whole: 1,
-            groups_asked: groups,
-            groups_whole: groups,
+            pages_asked: 2,
+            pages_whole: 2 - u64::from(trouble.short == Some(Short::Page)),
+            ranges_asked: 1,
+            ranges_whole: 1 - u64::from(trouble.short == Some(Short::Range)),
+            groups_asked: groups + 1,
+            groups_whole: groups + u64::from(trouble.short != Some(Short::Group)),
             bases_asked: 1,
             bases_whole,
+            references: u64::from(trouble.short == Some(Short::Reference)),
             entries: sent as u64,
-            ..Tally::default()
         };
         let server = ServerIdentity { url: "ldap://memory".into(), name: "memory".into(), ..ServerIdentity::default() };
         let end = ReadEnd {
@@ -231,10 +321,7 @@ impl Directory for MemoryDirectory {
             groups: walk.seen,
             dangling: walk.dangling.into_iter().collect(),
         };
-        CompleteRead::try_new(end).map_err(|why| {
-            lock(&self.served).reads_broken += 1;
-            ReadFault::Incomplete(why.to_string())
-        })
+        CompleteRead::try_new(end).map_err(|why| broken(ReadFault::Incomplete(why.to_string())))
     }
 
     async fn look_up(
@@ -244,13 +331,13 @@ impl Directory for MemoryDirectory {
         groups: &BTreeSet<EntryId>,
         now: DateTime<Utc>,
     ) -> Result<Presence, ReadFault> {
-        let (mut company, trouble) = self.shown();
+        let (mut company, trouble) = (self.shown(), self.trouble());
         {
             let mut served = lock(&self.served);
             let at = served.look_ups;
             served.look_ups += 1;
             if let Some((_, id)) = trouble.vanishes_after.filter(|(after, _)| at >= *after) {
-                company.people.remove(&id);
+                Arc::make_mut(&mut company).people.remove(&id);
             }
             if trouble.look_up_breaks_at == Some(at) {
                 return Err(ReadFault::Unreachable { url: "ldap://memory".into(), why: "the connection broke".into() });
@@ -263,9 +350,11 @@ impl Directory for MemoryDirectory {
             groups.filter(|group| group.members.iter().any(names)).map(|group| group.name.clone()).collect::<Vec<_>>()
         };
         Ok(match company.people.get(&entry) {
-            Some(person) => {
-                Presence::Found { state: person.usable.state(now), dn: person.dn.clone(), held_by: naming(&person.dn) }
-            }
+            Some(person) => Presence::Found {
+                state: Self::state(&trouble, person, now),
+                dn: person.dn.clone(),
+                held_by: naming(&person.dn),
+            },
             None if company.tombstones.contains(&entry) => Presence::Tombstone,
             None => Presence::NotFound { named_by: naming(last_dn) },
         })

@@ -9,13 +9,14 @@ use zendesk_dirsync::domain::assignment::Role;
 use zendesk_dirsync::domain::change::Step;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CustomRoleId, Email, ExternalId, GroupId};
 use zendesk_dirsync::domain::lease::{LeaseMark, Marker};
-use zendesk_dirsync::engine::ports::{CallFault, Clock as _, Helpdesk, Myself, StepDone};
+use zendesk_dirsync::engine::ports::{CallFault, Clock as _, Effect, Helpdesk, Myself, StepDone};
 
 use super::clock::MemoryClock;
 use super::desk::{Desk, User, Write};
 use super::fuse::Fuse;
 use super::lease::{Turnstile, read_marker, write_marker};
 use super::lock;
+use super::wire::Wire;
 
 /// What goes wrong with one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +35,38 @@ pub enum CallTrouble {
     Throttled,
     /// The host can't be reached.
     Unreachable,
+    /// What was named isn't there, Zendesk says.
+    NotFound,
+    /// No seat is left, Zendesk says.
+    SeatsShort,
+    /// Success is answered, and nothing was done.
+    Dropped,
+    /// Success is answered, and a part was done.
+    Partial,
+    /// A read's answer leaves out the first of what it should tell.
+    Lacks,
+    /// A read's answer tells of nothing.
+    Blank,
+}
+
+/// The kinds of call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallKind {
+    SignIn,
+    Catalog,
+    Observe,
+    FindById,
+    FindByMail,
+    Write,
+}
+
+/// Something that goes wrong with the n-th call of a kind from now, once.
+#[derive(Debug, Clone, Copy)]
+struct Ahead {
+    kind: CallKind,
+    nth: usize,
+    trouble: CallTrouble,
+    tag: usize,
 }
 
 /// What somebody else does to the account while we are at work.
@@ -51,6 +84,10 @@ pub struct MemoryZendesk {
     app: AppName,
     desk: Arc<Mutex<Desk>>,
     troubles: Arc<Mutex<BTreeMap<u64, CallTrouble>>>,
+    ahead: Arc<Mutex<Vec<Ahead>>>,
+    /// Tags of what went wrong.
+    hits: Arc<Mutex<Vec<usize>>>,
+    wire: Option<Arc<Mutex<Wire>>>,
     edits: Arc<Mutex<BTreeMap<u64, Edit>>>,
     /// Where a lease is kept: what its calls must pass, if anything.
     lease: Option<Arc<Turnstile>>,
@@ -65,11 +102,53 @@ impl MemoryZendesk {
             app: AppName::new(app).unwrap(),
             desk: Arc::new(Mutex::new(desk)),
             troubles: Arc::default(),
+            ahead: Arc::default(),
+            hits: Arc::default(),
+            wire: None,
             edits: Arc::default(),
             lease: None,
             clock,
             fuse,
         }
+    }
+
+    /// Puts the real pace in front of it, and limits behind.
+    pub fn paced(&mut self, wire: Wire) {
+        self.wire = Some(Arc::new(Mutex::new(wire)));
+    }
+
+    /// The n-th request from now is told to wait so long.
+    pub fn asks_to_wait(&self, nth: usize, wait: Duration) {
+        if let Some(wire) = &self.wire {
+            lock(wire).asks_to_wait(nth, wait);
+        }
+    }
+
+    /// The client is a new one: it knows nothing of what was sent.
+    pub fn restart(&self) {
+        if let Some(wire) = &self.wire {
+            lock(wire).restart();
+        }
+    }
+
+    /// What the limits behind saw break; none without a wire.
+    pub fn pace_broken(&self) -> Option<String> {
+        self.wire.as_ref().and_then(|wire| lock(wire).broken())
+    }
+
+    /// How often the limits said to wait.
+    pub fn told_to_wait(&self) -> u64 {
+        self.wire.as_ref().map_or(0, |wire| lock(wire).told_to_wait())
+    }
+
+    /// The n-th call of a kind from now, from 1, goes wrong; the tag comes back from [`MemoryZendesk::hits`] when it did.
+    pub fn goes_wrong_at(&self, kind: CallKind, nth: usize, trouble: CallTrouble, tag: usize) {
+        lock(&self.ahead).push(Ahead { kind, nth, trouble, tag });
+    }
+
+    /// Tags of what went wrong since this was asked last.
+    pub fn hits(&self) -> Vec<usize> {
+        std::mem::take(&mut lock(&self.hits))
     }
 
     /// The same account, for a copy of the service that keeps a lease. Its calls about it pass a turnstile that lets
@@ -125,21 +204,38 @@ impl MemoryZendesk {
     /// From now on everything goes right.
     pub fn mend(&self) {
         lock(&self.troubles).clear();
+        lock(&self.ahead).clear();
     }
 
-    /// Counts a call; answers its number and what goes wrong with it.
-    fn call(&self) -> (u64, Option<CallTrouble>) {
-        let mut desk = lock(&self.desk);
-        desk.calls += 1;
-        if let Some(Edit(edit)) = lock(&self.edits).remove(&desk.calls) {
-            edit(&mut desk);
+    /// Waits for its turn and counts a call; answers its number and what goes wrong with it.
+    fn call(&self, kind: CallKind, updates: Option<AccountId>) -> Result<(u64, Option<CallTrouble>), CallFault> {
+        if let Some(wire) = &self.wire {
+            lock(wire).pass(kind, updates, &self.clock)?;
         }
-        (desk.calls, lock(&self.troubles).remove(&desk.calls))
+        let number = {
+            let mut desk = lock(&self.desk);
+            desk.calls += 1;
+            if let Some(Edit(edit)) = lock(&self.edits).remove(&desk.calls) {
+                edit(&mut desk);
+            }
+            desk.calls
+        };
+        let mut ahead = lock(&self.ahead);
+        ahead.iter_mut().filter(|one| one.kind == kind).for_each(|one| one.nth = one.nth.saturating_sub(1));
+        let due = ahead.iter().position(|one| one.kind == kind && one.nth == 0);
+        if let Some(one) = due.map(|at| ahead.remove(at)) {
+            lock(&self.hits).push(one.tag);
+            return Ok((number, Some(one.trouble)));
+        }
+        Ok((number, lock(&self.troubles).remove(&number)))
     }
 
-    fn reading(&self) -> Result<(), CallFault> {
-        match self.call().1 {
-            None => Ok(()),
+    /// Asks; answers what the answer leaves out.
+    fn reading(&self, kind: CallKind) -> Result<Answer, CallFault> {
+        match self.call(kind, None)?.1 {
+            None | Some(CallTrouble::Dropped | CallTrouble::Partial) => Ok(Answer::Whole),
+            Some(CallTrouble::Lacks) => Ok(Answer::Lacks),
+            Some(CallTrouble::Blank) => Ok(Answer::Blank),
             Some(trouble) => Err(fault(trouble)),
         }
     }
@@ -170,6 +266,7 @@ impl MemoryZendesk {
             step: step.clone(),
             effect: done.clone().map(|(_, effect)| effect),
             answered,
+            tick: self.fuse.passed(),
             before,
             after: target.and_then(|id| desk.users.get(&id).cloned()),
             admins: (admins, desk.admins()),
@@ -187,6 +284,49 @@ fn fault(trouble: CallTrouble) -> CallFault {
         CallTrouble::Unauthorized => CallFault::Unauthorized("invalid_token".into()),
         CallTrouble::Throttled => CallFault::Throttled { after: Duration::from_secs(3_600) },
         CallTrouble::Unreachable => CallFault::Unreachable("no route to host".into()),
+        CallTrouble::NotFound => CallFault::NotFound("RecordNotFound".into()),
+        CallTrouble::SeatsShort => CallFault::SeatsShort("Subscription limit reached".into()),
+        CallTrouble::Dropped | CallTrouble::Partial | CallTrouble::Lacks | CallTrouble::Blank => {
+            CallFault::Garbled("half an answer".into())
+        }
+    }
+}
+
+/// Whether the product sees, when it reads back, that a step had no effect: it compares mail, name, role and suspension.
+fn read_back(step: &Step) -> bool {
+    match step {
+        Step::Write(patch) => patch.name.is_some() || patch.role.is_some() || patch.sign_in.is_some(),
+        Step::ChangeEmail { .. } => true,
+        _ => false,
+    }
+}
+
+/// A step of which the second half is lost.
+fn part(step: &Step) -> Step {
+    let mut step = step.clone();
+    if let Step::Write(patch) = &mut step {
+        if patch.name.take().is_none() && patch.role.take().is_none() {
+            patch.texts.clear();
+        }
+    }
+    step
+}
+
+/// How much of an answer arrives.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Whole,
+    Lacks,
+    Blank,
+}
+
+impl Answer {
+    fn of<T>(self, whole: Vec<T>) -> Vec<T> {
+        match self {
+            Self::Whole => whole,
+            Self::Lacks => whole.into_iter().skip(1).collect(),
+            Self::Blank => Vec::new(),
+        }
     }
 }
 
@@ -216,19 +356,19 @@ impl Helpdesk for MemoryZendesk {
     }
 
     async fn who_am_i(&mut self) -> Result<Myself, CallFault> {
-        self.reading()?;
+        self.reading(CallKind::SignIn)?;
         let own = self.with(|desk| desk.own);
         Ok(Myself { account: AccountId(own), role: Role::Admin, label: "dirsync".into() })
     }
 
     async fn catalog(&mut self) -> Result<Catalog, CallFault> {
-        self.reading()?;
+        let answer = self.reading(CallKind::Catalog)?;
         let desk = lock(&self.desk);
         let mut catalog = Catalog { default_group: desk.default_group.map(GroupId), ..Catalog::default() };
-        for (id, name) in &desk.groups {
+        for (id, name) in answer.of(desk.groups.iter().rev().collect()) {
             catalog.groups.entry(name.clone()).or_default().insert(GroupId(*id));
         }
-        for (id, name) in &desk.custom_roles {
+        for (id, name) in answer.of(desk.custom_roles.iter().collect()) {
             catalog.custom_roles.entry(name.clone()).or_default().insert(CustomRoleId(*id));
         }
         catalog.untouchable =
@@ -239,27 +379,35 @@ impl Helpdesk for MemoryZendesk {
     }
 
     async fn observe(&mut self, ids: &[AccountId]) -> Result<Vec<ObservedAccount>, CallFault> {
-        self.reading()?;
-        Ok(self.with(|desk| ids.iter().filter_map(|id| desk.users.get(&id.0)).map(observed).collect()))
+        let answer = self.reading(CallKind::Observe)?;
+        Ok(answer.of(self.with(|desk| ids.iter().filter_map(|id| desk.users.get(&id.0)).map(observed).collect())))
     }
 
     async fn find_by_external_id(&mut self, ids: &[ExternalId]) -> Result<Vec<ObservedAccount>, CallFault> {
-        self.reading()?;
+        let answer = self.reading(CallKind::FindById)?;
         ids.iter().for_each(|id| self.asked(id.as_str()));
-        Ok(self.with(|desk| ids.iter().filter_map(|id| desk.by_external_id(id)).map(observed).collect()))
+        Ok(answer.of(self.with(|desk| ids.iter().filter_map(|id| desk.by_external_id(id)).map(observed).collect())))
     }
 
     async fn find_by_email(&mut self, email: &Email) -> Result<Vec<ObservedAccount>, CallFault> {
-        self.reading()?;
+        let answer = self.reading(CallKind::FindByMail)?;
         self.asked(email.as_str());
-        Ok(self.with(|desk| desk.by_email(email).map(observed).into_iter().collect()))
+        Ok(answer.of(self.with(|desk| desk.by_email(email).map(observed).into_iter().collect())))
     }
 
     async fn carry_out(&mut self, account: Option<AccountId>, step: &Step) -> Result<StepDone, CallFault> {
         self.fuse.pass();
-        let (call, trouble) = self.call();
+        let updates = account.filter(|_| matches!(step, Step::Write(_)));
+        let (call, trouble) = self.call(CallKind::Write, updates)?;
         let done = match trouble {
-            None => self.perform(account, step, call, true),
+            Some(CallTrouble::Dropped) if read_back(step) => {
+                let id = account.unwrap_or(AccountId(0));
+                Ok(StepDone { account: id, effect: Effect::Done, request_id: Some(format!("r{call}")) })
+            }
+            Some(CallTrouble::Partial) => self.perform(account, &part(step), call, true),
+            None | Some(CallTrouble::Lacks | CallTrouble::Blank | CallTrouble::Dropped) => {
+                self.perform(account, step, call, true)
+            }
             Some(CallTrouble::UnansweredAfter | CallTrouble::GarbledAfter) => {
                 let _ = self.perform(account, step, call, false);
                 Err(fault(trouble.unwrap_or(CallTrouble::UnansweredAfter)))
@@ -271,8 +419,10 @@ impl Helpdesk for MemoryZendesk {
                 let (step, account) = (step.clone(), account.map(|id| id.0));
                 let effect = Err(CallFault::Unanswered("timed out".into()));
                 let admins = (admins, admins);
+                let tick = self.fuse.passed();
                 desk.writes.push(Write {
                     at,
+                    tick,
                     call,
                     account,
                     step,
@@ -293,7 +443,7 @@ impl Helpdesk for MemoryZendesk {
     async fn read_lease(&mut self) -> Result<Marker, CallFault> {
         let Some(turnstile) = &self.lease else { return Ok(Marker::Off) };
         turnstile.pass().await;
-        self.reading()?;
+        self.reading(CallKind::SignIn)?;
         Ok(self.with(|desk| read_marker(desk, &self.app)))
     }
 
@@ -301,7 +451,7 @@ impl Helpdesk for MemoryZendesk {
         let Some(turnstile) = &self.lease else { return Ok(()) };
         turnstile.pass().await;
         self.fuse.pass();
-        let (_, trouble) = self.call();
+        let (_, trouble) = self.call(CallKind::Write, None)?;
         let takes_effect = matches!(trouble, None | Some(CallTrouble::UnansweredAfter | CallTrouble::GarbledAfter));
         let written = if takes_effect { write_marker(&mut lock(&self.desk), &self.app, over, mark) } else { Ok(()) };
         self.fuse.pass();

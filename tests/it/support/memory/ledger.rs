@@ -26,6 +26,8 @@ pub struct LedgerState {
     pub serial: u64,
     pub revision: u64,
     pub accepted: BTreeMap<AppName, ()>,
+    /// Whether it took the place of one that was lost, or is older than it should be, and the store noticed.
+    pub replaced: bool,
     pub bound: BTreeMap<String, String>,
     pub accounts: BTreeMap<(AppName, PersonId), KnownAccount>,
     pub pins: BTreeMap<PinKey, EntryId>,
@@ -65,12 +67,19 @@ impl LedgerState {
     }
 }
 
+/// What became of an intent, and when by [`Fuse::passed`].
+#[derive(Debug, Clone)]
+pub enum Noted {
+    Begun(u64, Intent),
+    Settled(u64, CycleId, u64),
+}
+
 /// A ledger in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLedger {
     pub(super) state: Arc<Mutex<LedgerState>>,
     /// Every intent ever noted.
-    begun: Arc<Mutex<Vec<Intent>>>,
+    noted: Arc<Mutex<Vec<Noted>>>,
     /// A copy after every mutating call, while one is wanted.
     film: Arc<Mutex<Option<Vec<LedgerState>>>>,
     /// Mutating calls that still succeed; none for all.
@@ -99,9 +108,25 @@ impl MemoryLedger {
         *lock(&self.state) = state;
     }
 
-    /// Every intent ever noted, oldest first; a restored copy doesn't take these back.
-    pub fn begun(&self) -> Vec<Intent> {
-        lock(&self.begun).clone()
+    /// What was noted and settled, from a place on.
+    pub fn noted(&self, from: usize) -> Vec<Noted> {
+        lock(&self.noted)[from..].to_vec()
+    }
+
+    /// How much was noted and settled.
+    pub fn noted_count(&self) -> usize {
+        lock(&self.noted).len()
+    }
+
+    /// Looks at all that is kept without copying it.
+    pub fn with<T>(&self, look: impl FnOnce(&LedgerState) -> T) -> T {
+        look(&lock(&self.state))
+    }
+
+    /// Forgets old cycles, and what was noted and settled.
+    pub fn forget(&self) {
+        lock(&self.noted).clear();
+        lock(&self.state).cycles.clear();
     }
 
     /// The disk fails after so many more mutating calls; none mends it.
@@ -117,7 +142,12 @@ impl MemoryLedger {
     /// Notes an intent.
     pub(super) fn note(&self, state: &mut LedgerState, intent: &Intent) {
         state.intents.insert((intent.cycle.clone(), intent.seq), intent.clone());
-        lock(&self.begun).push(intent.clone());
+        lock(&self.noted).push(Noted::Begun(self.fuse.passed(), intent.clone()));
+    }
+
+    /// Notes that an intent is settled.
+    pub(super) fn settled(&self, intent: &Intent) {
+        lock(&self.noted).push(Noted::Settled(self.fuse.passed(), intent.cycle.clone(), intent.seq));
     }
 
     pub(super) fn mutate<T>(
@@ -157,7 +187,8 @@ impl Ledger for MemoryLedger {
 
     fn app_standing(&self, app: &AppName) -> Result<AppStanding, LedgerFault> {
         let state = lock(&self.state);
-        let experience = match (state.accepted.contains_key(app), state.doubted.contains(app)) {
+        let doubted = state.replaced || state.doubted.contains(app);
+        let experience = match (state.accepted.contains_key(app), doubted) {
             (true, _) => Experience::Settled,
             (false, true) => Experience::Replaced,
             (false, false) => Experience::First,
@@ -255,6 +286,7 @@ impl Ledger for MemoryLedger {
 
     fn settle(&mut self, intent: &Intent, settlement: &Settlement) -> Result<(), LedgerFault> {
         self.mutate(|state| {
+            self.settled(intent);
             state.settle(intent, settlement);
             Ok(())
         })

@@ -17,18 +17,20 @@ mod keeps;
 mod lease;
 mod ledger;
 mod report;
+mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use clock::MemoryClock;
 pub use company::{Company, Group, Names, Person, Tombstone, Use};
 pub use desk::{By, Desk, User, Write};
-pub use directory::{MemoryDirectory, ReadTrouble};
+pub use directory::{MemoryDirectory, ReadTrouble, Refusal, STATE, Short};
 pub use fuse::{Burnt, Fuse};
-pub use helpdesk::{CallTrouble, MemoryZendesk, observed};
+pub use helpdesk::{CallKind, CallTrouble, MemoryZendesk, observed};
 pub use lease::{Turnstile, read_marker};
-pub use ledger::{LedgerState, MemoryLedger};
+pub use ledger::{LedgerState, MemoryLedger, Noted};
 pub use report::MemoryReport;
+pub use wire::{Dialect, Wire};
 
 use zendesk_dirsync::engine::Ports;
 use zendesk_dirsync::engine::ports::{Event, Progress};

@@ -1,0 +1,45 @@
+//! Faults planted in the brake, by loosening what it looks at: as if the rule of that name weren't there. Not part of any
+//! release; `tests/planted` builds it.
+
+use crate::domain::brake::{Bench, Experience, FirstCycle, HoldReason, Limit};
+use crate::domain::plan::Plan;
+use crate::planted;
+
+/// No limit that any company reaches.
+const NONE: Limit = Limit { count: usize::MAX, percent: 100 };
+
+/// The plan and the bench without the rule whose name is planted: a hold's code.
+pub(super) fn loosened(mut plan: Plan, mut bench: Bench<'_>) -> (Plan, Bench<'_>) {
+    static NOTHING: std::collections::BTreeSet<crate::domain::id::Digest> = std::collections::BTreeSet::new();
+    for change in &mut plan.changes {
+        if change.guard.as_ref().is_some_and(|guard| planted(HoldReason::Guard(guard.clone()).code())) {
+            change.guard = None;
+        }
+    }
+    let limits = &mut bench.limits;
+    if planted("removals_shown") {
+        limits.shown = NONE;
+    }
+    if planted("removals_by_absence") {
+        limits.absence = NONE;
+    }
+    if planted("takes_or_raises") {
+        limits.takes_or_raises = NONE;
+    }
+    if planted("creations") {
+        limits.creations = NONE;
+    }
+    if planted("source_gone") {
+        bench.gone = 0;
+    }
+    if planted("first_cycle") {
+        limits.first_cycle = FirstCycle::Apply;
+    }
+    if planted("store_replaced") && bench.experience == Experience::Replaced {
+        bench.experience = Experience::Settled;
+    }
+    if planted("rejected") {
+        bench.rejections = &NOTHING;
+    }
+    (plan, bench)
+}

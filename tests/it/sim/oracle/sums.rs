@@ -1,0 +1,166 @@
+//! Rules over all writes of a cycle, and of the days before it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use zendesk_dirsync::domain::change::{SignIn, Step};
+use zendesk_dirsync::domain::id::PersonId;
+
+use super::look::Look;
+use crate::support::memory::{Desk, Write};
+
+/// What a rule looks at.
+pub struct Cycle<'a> {
+    look: &'a Look<'a>,
+    owners: &'a BTreeMap<u64, PersonId>,
+    #[expect(dead_code, reason = "the windows look at it")]
+    removals: &'a [(Duration, PersonId)],
+    writes: &'a [Write],
+}
+
+type Rule = fn(&Cycle<'_>) -> Result<(), String>;
+
+pub const PACE: &str = "no request before its time, and none above our share";
+
+/// Each with its name; it answers what broke it.
+pub const RULES: &[(&str, Rule)] = &[
+    ("removals of a cycle stay within the limits", removals),
+    ("removals by absence stay within theirs", absences),
+    ("creations of a cycle stay within the limit", creations),
+    ("what takes or raises stays within the limit", takes_or_raises),
+    ("a person has one account", one_account_each),
+    ("a creation is not repeated blindly", no_blind_repeat),
+    ("no account is two people's", no_account_twice),
+];
+
+/// Judges a cycle by every rule.
+pub fn judge(
+    look: &Look<'_>,
+    owners: &BTreeMap<u64, PersonId>,
+    removals: &[(Duration, PersonId)],
+    writes: &[Write],
+) -> Result<(), String> {
+    let cycle = Cycle { look, owners, removals, writes };
+    RULES.iter().try_for_each(|(name, rule)| rule(&cycle).map_err(|why| format!("{name}: {why}")))
+}
+
+impl Cycle<'_> {
+    fn population(&self) -> usize {
+        self.look.before.population[self.look.app]
+    }
+
+    fn people(&self, of: impl Fn(&Write) -> bool) -> BTreeSet<PersonId> {
+        self.look.people(self.owners, self.writes, of)
+    }
+
+    fn removed(&self) -> BTreeSet<PersonId> {
+        self.look.removed(self.owners, self.writes)
+    }
+
+    fn given(&self) -> BTreeSet<PersonId> {
+        let lifts = |write: &Write| matches!(&write.step, Step::Write(patch) if patch.sign_in == Some(SignIn::Lift));
+        self.people(|write| lifts(write) || matches!(write.step, Step::Create(_)))
+    }
+}
+
+fn within(count: usize, most: usize, of: usize) -> Result<(), String> {
+    if count > most { Err(format!("{count} of {of}, and {most} may be")) } else { Ok(()) }
+}
+
+fn removals(cycle: &Cycle<'_>) -> Result<(), String> {
+    let (limits, of) = (&cycle.look.world.rig.limits, cycle.population());
+    within(cycle.removed().len(), limits.shown.people(of) + limits.absence.people(of), of)
+}
+
+/// Whoever is not there, and has no tombstone, is gone by absence.
+fn absences(cycle: &Cycle<'_>) -> Result<(), String> {
+    let absent = |person: &&PersonId| {
+        let company = &cycle.look.companies[&person.directory];
+        !company.people.contains_key(&person.entry) && !company.tombstones.contains(&person.entry)
+    };
+    let of = cycle.population();
+    within(cycle.removed().iter().filter(absent).count(), cycle.look.world.rig.limits.absence.people(of), of)
+}
+
+fn creations(cycle: &Cycle<'_>) -> Result<(), String> {
+    let of = cycle.population();
+    within(cycle.given().len(), cycle.look.world.rig.limits.creations.people(of), of)
+}
+
+fn takes_or_raises(cycle: &Cycle<'_>) -> Result<(), String> {
+    let counts = |write: &Write| match &write.step {
+        Step::ChangeEmail { .. } | Step::Leave(_) => true,
+        Step::Write(patch) => patch.role.is_some() || patch.texts.values().any(String::is_empty),
+        Step::Create(_)
+        | Step::EndSessions
+        | Step::Join(_)
+        | Step::MakeDefault(_)
+        | Step::AddEmail(_)
+        | Step::Unmark
+        | Step::AddTags(_)
+        | Step::RemoveTags(_)
+        | Step::Downgrade(_) => false,
+    };
+    let (removed, given) = (cycle.removed(), cycle.given());
+    let mut people = cycle.people(counts);
+    people.retain(|person| !removed.contains(person) && !given.contains(person));
+    // Who was not managed before is new, by adoption.
+    people.retain(|person| cycle.look.before.through[cycle.look.app].contains_key(person));
+    let of = cycle.population();
+    within(people.len(), cycle.look.world.rig.limits.takes_or_raises.people(of), of)
+}
+
+fn one_account_each(cycle: &Cycle<'_>) -> Result<(), String> {
+    let mut seen = BTreeMap::new();
+    cycle.look.world.rig.apps[cycle.look.app].1.with(|desk| {
+        for (id, person) in cycle.owners {
+            if desk.users.get(id).is_some_and(|user| user.live)
+                && let Some(other) = seen.insert(person.clone(), *id)
+            {
+                return Err(format!("{person} has two live ones, {other} and {id}"));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A creation that wasn't answered is asked about before it is tried again.
+fn no_blind_repeat(cycle: &Cycle<'_>) -> Result<(), String> {
+    if !cycle.writes.iter().any(|write| matches!(write.step, Step::Create(_))) {
+        return Ok(());
+    }
+    cycle.look.world.rig.apps[cycle.look.app].1.with(|desk| {
+        let mut open: BTreeMap<String, u64> = BTreeMap::new();
+        for write in &desk.writes {
+            let Step::Create(new) = &write.step else { continue };
+            let key = new.external_id.as_ref().map_or_else(|| new.email.to_string(), ToString::to_string);
+            let key = key.to_lowercase();
+            if let Some(first) = open.remove(&key) {
+                let asked =
+                    |desk: &Desk| desk.asked.iter().any(|(at, what)| *at > first && *at < write.call && *what == key);
+                if !asked(desk) {
+                    return Err(key);
+                }
+            }
+            if !write.answered {
+                open.insert(key, write.call);
+            }
+        }
+        Ok(())
+    })
+}
+
+fn no_account_twice(cycle: &Cycle<'_>) -> Result<(), String> {
+    let app = &cycle.look.rules.app;
+    cycle.look.world.rig.ledger.with(|state| {
+        let mut seen = BTreeMap::new();
+        for ((of, person), known) in &state.accounts {
+            if of == app
+                && let Some(other) = seen.insert(known.account.0, person)
+            {
+                return Err(format!("{} is {other}'s and {person}'s", known.account));
+            }
+        }
+        Ok(())
+    })
+}

@@ -361,7 +361,7 @@ impl Directory for MemoryDirectory {
     }
 
     async fn look_for(&mut self, groups: &[GroupOrder]) -> Result<Vec<GroupLook>, ReadFault> {
-        let (company, trouble) = self.shown();
+        let (company, trouble) = (self.shown(), self.trouble());
         if trouble.base_fails {
             return Err(ReadFault::Incomplete("a search base answers nothing".into()));
         }

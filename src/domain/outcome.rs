@@ -69,13 +69,15 @@ pub enum Subject {
     Approve,
     /// A person decided against held changes.
     Reject,
+    /// An app is only probed for now, or isn't any more; or a person isn't tried any more.
+    Quarantine,
     /// A cycle ended.
     Cycle,
 }
 
 impl Subject {
     /// Every value of `action` that this release writes.
-    pub const WORDS: [&'static str; 13] = [
+    pub const WORDS: [&'static str; 14] = [
         "provision",
         "update",
         "reactivate",
@@ -88,6 +90,7 @@ impl Subject {
         "hold",
         "approve",
         "reject",
+        "quarantine",
         "cycle",
     ];
 
@@ -100,6 +103,7 @@ impl Subject {
             Self::Hold => "hold",
             Self::Approve => "approve",
             Self::Reject => "reject",
+            Self::Quarantine => "quarantine",
             Self::Cycle => "cycle",
         }
     }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::brake::{Bench, Review, review};
+use crate::domain::brake::{Review, review};
 use crate::domain::change::Change;
-use crate::domain::id::{AppName, CycleId, DirectoryName, PersonId};
+use crate::domain::id::{AppName, CycleId, Digest, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 use crate::domain::plan::Plan;
 use crate::domain::scope::Resolved;
@@ -12,11 +12,14 @@ use crate::domain::scope::Resolved;
 use super::apply::{Carried, Run};
 use super::conclude::{Brakes, Concluded, Reads};
 use super::gather::{GatherFault, Question, Wants, question};
-use super::holds::{approvals, missing_group, rejections, spend};
+use super::holds::missing_group;
 use super::ports::{
-    AppCounts, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault, Report,
+    AppCounts, BrakeLedger as _, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault,
+    Report,
 };
 use super::propose::{ProposeFault, Whole, names};
+use super::quarantine::Showed;
+use super::trials::Scope;
 use super::{Abort, CycleReport, Ending, Engine, Ports, Stop};
 
 /// What is asked of a cycle.
@@ -37,6 +40,8 @@ pub struct AppPlan {
     pub app: AppName,
     /// The plan with its review, or why there is none.
     pub result: Result<(Plan, Review), Problem>,
+    /// Managed people whom the reads didn't show.
+    pub(super) missing: BTreeSet<PersonId>,
 }
 
 /// Everything up to the brake: nothing was changed, neither outside nor in the store.
@@ -102,13 +107,15 @@ impl<P: Ports> Engine<P> {
         let mut apps = Vec::new();
         for (at, wants) in wants.into_iter().enumerate() {
             let app = self.apps[at].rules.app.clone();
+            let mut missing = BTreeSet::new();
             if let Some(problem) = skip.get(&at) {
-                apps.push(AppPlan { app, result: Err(problem.clone()) });
+                apps.push(AppPlan { app, result: Err(problem.clone()), missing });
                 continue;
             }
             let result = match self.propose(at, wants, &wholes, &mut faults, &cycle).await {
                 Ok(proposed) => {
-                    let (plan, review) = self.brake(at, proposed.plan, proposed.gone, &wholes)?;
+                    let (plan, review) = self.brake(at, proposed.plan, &proposed.missing, &wholes)?;
+                    missing = proposed.missing;
                     Ok(match only {
                         Some(user) => narrow(plan, review, user),
                         None => (plan, review),
@@ -120,7 +127,7 @@ impl<P: Ports> Engine<P> {
                     Err(fault.problem())
                 }
             };
-            apps.push(AppPlan { app, result });
+            apps.push(AppPlan { app, result, missing });
         }
         Ok(Prepared { cycle, faults, apps, wholes })
     }
@@ -129,16 +136,11 @@ impl<P: Ports> Engine<P> {
         &self,
         at: usize,
         plan: Plan,
-        gone: usize,
+        missing: &BTreeSet<PersonId>,
         wholes: &BTreeMap<DirectoryName, Whole>,
     ) -> Result<(Plan, Review), Abort> {
         let rules = &self.apps[at].rules;
-        let standing = self.ledger.app_standing(&rules.app)?;
-        let holds = self.ledger.holds()?;
-        let (approvals, rejections) = (approvals(&holds, &rules.app, self.clock.now()), rejections(&holds, &rules.app));
-        let experience = standing.experience;
-        let bench = Bench { limits: self.limits, experience, approvals: &approvals, rejections: &rejections, gone };
-        let mut reviewed = review(&plan, &bench);
+        let mut reviewed = review(&plan, &self.bench(&rules.app, &plan, missing, self.clock.now())?);
         for assignment in &rules.assignments {
             let Some(whole) = wholes.get(&assignment.directory) else { continue };
             let key = assignment.pin_key();
@@ -170,8 +172,13 @@ impl<P: Ports> Engine<P> {
             Run { cycle: cycle.clone(), actor: order.actor, now: began, seq: 0, reached, stop: order.stop, progress };
         self.bind()?;
         self.report.ready()?;
-        let unsettled = self.recover(&mut run).await?;
-        let skip: BTreeMap<usize, Problem> = unsettled.into_iter().map(|one| (one.at, one.fault.problem())).collect();
+        self.tick(began)?;
+        let gates = self.gates(&mut run).await?;
+        let mut skip = gates.closed.clone();
+        for one in self.recover(&gates, &mut run).await? {
+            self.judge(one.at, Showed::Fault(one.fault.problem()), &mut run)?;
+            skip.insert(one.at, one.fault.problem());
+        }
         let prepared = self.prepare(cycle.clone(), order.only.as_deref(), &skip, run.progress).await?;
         self.pin(&prepared.wholes)?;
         run.reached = prepared.wholes.iter().map(|(name, whole)| (name.clone(), whole.reached())).collect();
@@ -188,34 +195,48 @@ impl<P: Ports> Engine<P> {
                 Ok(pair) => pair,
                 Err(problem) => {
                     endings.insert(Ending::Zendesk);
+                    if !skip.contains_key(&at) {
+                        self.judge(at, Showed::Fault(problem.clone()), &mut run)?;
+                    }
                     self.tell_fault(&mut run, Some(&part.app), None, problem)?;
                     continue;
                 }
             };
-            let carried = self.apply(at, reviewed.approved, &mut run).await?;
+            let mut approved = reviewed.approved.clone();
+            if gates.probes.contains(&at) {
+                approved = self.probe(&part.app, approved)?;
+            }
+            let passed_over = reviewed.approved.changes().len() - approved.changes().len();
+            let mut carried = self.apply(at, approved, &mut run).await?;
+            carried.left += passed_over;
             let of_app = |name: &&DirectoryName| {
                 self.apps[at].rules.assignments.iter().any(|assignment| assignment.directory == **name)
             };
             let unread = prepared.faults.keys().filter(of_app).cloned().collect();
+            let reads = Reads { complete: &complete, unread: &unread };
+            let scope = if order.only.is_none() { Scope::Whole } else { Scope::Person };
+            self.keep_trials(&plan, &carried.tries, scope, &unread, &mut run)?;
             // A cycle for one person says nothing about the others' troubles and holds.
-            let concluded = if order.only.is_none() {
-                self.conclude(
-                    &plan,
-                    &reviewed.held,
-                    &carried.begun,
-                    &Reads { complete: &complete, unread: &unread },
-                    &mut run,
-                )?
-            } else {
-                if !carried.begun.is_empty() {
-                    let holds = spend(self.ledger.holds()?, &part.app, &carried.begun);
-                    self.ledger.keep_holds(&part.app, &holds)?;
+            let concluded = match scope {
+                Scope::Whole => {
+                    let concluded = self.conclude(&plan, &reviewed.held, &carried.begun, &reads, &mut run)?;
+                    self.keep_missing(&plan, &part.missing, &complete)?;
+                    concluded
                 }
-                let held = plan.changes.len().saturating_sub(carried.begun.len() + carried.left);
-                let brakes = if held > 0 { Brakes::On } else { Brakes::Off };
-                Concluded { held, brakes, troubles_new: plan.conflicts.len() + plan.rejected.len() }
+                Scope::Person => {
+                    self.keep_spent(&part.app)?;
+                    let goes = reviewed.approved.changes().len() + reviewed.deferred.len();
+                    let held = plan.changes.len().saturating_sub(goes);
+                    let brakes = if held > 0 { Brakes::On } else { Brakes::Off };
+                    Concluded { held, brakes, troubles_new: plan.conflicts.len() + plan.rejected.len() }
+                }
             };
             endings.extend(endings_of(&carried, &concluded));
+            let showed = Showed::of(&plan, &carried, self.ledger.quarantine(&part.app)?.as_ref());
+            self.judge(at, showed, &mut run)?;
+            if self.ledger.quarantine(&part.app)?.is_some() {
+                endings.insert(Ending::Zendesk);
+            }
             if let Some(problem) = carried.fault.clone() {
                 self.tell_fault(&mut run, Some(&part.app), None, problem)?;
             }
@@ -228,9 +249,10 @@ impl<P: Ports> Engine<P> {
         }
         let ending = endings.first().copied().unwrap_or(Ending::Done);
         let summary = self.summary(&cycle, began, ending, counts, prepared.faults.is_empty());
-        self.tell_cycle(&mut run, &summary, ending)?;
+        let waits = self.waits()?;
+        self.tell_cycle(&mut run, &summary, ending, waits.as_deref())?;
         self.ledger.end_cycle(&summary)?;
-        tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, "cycle ended");
+        tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, waits, "cycle ended");
         Ok(CycleReport { ending, summary, faults: prepared.faults, plans })
     }
 
@@ -277,7 +299,13 @@ impl<P: Ports> Engine<P> {
         Ok(self.report.tell(&notice)?)
     }
 
-    fn tell_cycle(&mut self, run: &mut Run<'_>, summary: &CycleSummary, ending: Ending) -> Result<(), Abort> {
+    fn tell_cycle(
+        &mut self,
+        run: &mut Run<'_>,
+        summary: &CycleSummary,
+        ending: Ending,
+        waits: Option<&str>,
+    ) -> Result<(), Abort> {
         let verdict = match ending {
             Ending::Done => Verdict::Done,
             Ending::Held => Verdict::Held,
@@ -286,7 +314,8 @@ impl<P: Ports> Engine<P> {
         let seq = run.next_seq();
         let mut notice = Notice::new(self.clock.now(), run.cycle.clone(), seq, Subject::Cycle, verdict, &run.actor);
         let mut cause = Notice::cause_code("ended");
-        cause.evidence = Some(summary.text.clone());
+        // A reminder in every cycle: nobody reads on from a hold that was told once.
+        cause.evidence = Some([&*summary.text].into_iter().chain(waits).collect::<Vec<_>>().join("; "));
         notice.cause = Some(cause);
         notice.elapsed_ms = u64::try_from((summary.ended - summary.began).num_milliseconds()).ok();
         Ok(self.report.tell(&notice)?)
@@ -340,8 +369,11 @@ fn narrow(mut plan: Plan, review: Review, user: &str) -> (Plan, Review) {
         let known = &one.known;
         is(known.written.email.as_str(), &known.written.name, &known.person)
     });
-    let held = review.held.into_iter().filter(|hold| hold.changes.is_empty() || hold.changes.iter().any(wanted));
-    (plan, Review { approved: review.approved.part(wanted), held: held.collect() })
+    let Review { approved, held, mut deferred } = review;
+    let held = held.into_iter().filter(|hold| hold.changes.is_empty() || hold.changes.iter().any(wanted)).collect();
+    let digests: BTreeSet<Digest> = plan.changes.iter().map(Change::digest).collect();
+    deferred.retain(|digest, _| digests.contains(digest));
+    (plan, Review { approved: approved.part(wanted), held, deferred })
 }
 
 fn endings_of(carried: &Carried, concluded: &Concluded) -> impl Iterator<Item = Ending> {

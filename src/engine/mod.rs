@@ -12,8 +12,11 @@ pub mod holds;
 pub mod ports;
 pub mod progress;
 mod propose;
+mod quarantine;
 mod recover;
+mod trials;
 pub mod view;
+mod windows;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +29,7 @@ use crate::domain::rules::AppRules;
 use ports::{Clock, CycleSummary, Directory, Helpdesk, Ledger, LedgerFault, ReadFault, Report, ReportFault};
 
 pub use cycle::{AppPlan, CycleOrder, Prepared};
+pub use trials::Retried;
 
 /// The five adapters of one build: real ones in the product, simulated ones in tests.
 pub trait Ports {

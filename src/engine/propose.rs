@@ -39,7 +39,8 @@ pub(super) enum ProposeFault {
 /// A plan with what the brake must know beside it.
 pub(super) struct Proposed {
     pub(super) plan: Plan,
-    pub(super) gone: usize,
+    /// Managed people whom the reads didn't show.
+    pub(super) missing: BTreeSet<PersonId>,
 }
 
 /// People who may have departed, and why a removal of theirs would have to wait.
@@ -62,7 +63,7 @@ impl<P: Ports> Engine<P> {
         let app = self.apps[at].rules.app.clone();
         let standing = self.ledger.app_standing(&app)?;
         let basis = Basis { store: self.ledger.serial(), rules: self.apps[at].rules.digest(), cycle: cycle.clone() };
-        let (candidates, gone) = self.departures(at, &wants, wholes, faults).await?;
+        let (candidates, missing) = self.departures(at, &wants, wholes, faults).await?;
         let mut rejected = Vec::new();
         let mut wanted = Vec::new();
         for (person, want) in wants.people {
@@ -79,7 +80,7 @@ impl<P: Ports> Engine<P> {
         if wanted.is_empty() && candidates.is_empty() {
             let mut plan = Plan::empty(app, basis, standing.population);
             plan.rejected = rejected;
-            return Ok(Proposed { plan, gone });
+            return Ok(Proposed { plan, missing });
         }
         let desk = &mut self.apps[at].desk;
         desk.who_am_i().await?;
@@ -131,7 +132,7 @@ impl<P: Ports> Engine<P> {
             cases,
             rejected,
         };
-        Ok(Proposed { plan: plan(proposal), gone })
+        Ok(Proposed { plan: plan(proposal), missing })
     }
 
     /// Managed people whom no complete read shows as wanted, each looked up by immutable id.
@@ -141,10 +142,10 @@ impl<P: Ports> Engine<P> {
         wants: &Wants,
         wholes: &BTreeMap<DirectoryName, Whole>,
         faults: &mut BTreeMap<DirectoryName, ReadFault>,
-    ) -> Result<(Vec<Candidate>, usize), LedgerFault> {
+    ) -> Result<(Vec<Candidate>, BTreeSet<PersonId>), LedgerFault> {
         let app = &self.apps[at].rules.app.clone();
         let mut candidates = Vec::new();
-        let mut gone = 0;
+        let mut missing = BTreeSet::new();
         for (name, whole) in wholes {
             let reached = whole.reached();
             for trace in self.ledger.traces(app, name)?.into_iter().filter(|trace| trace.standing.in_use()) {
@@ -158,12 +159,13 @@ impl<P: Ports> Engine<P> {
                 let departure = match unusable {
                     Some(state) => Departure::Unusable(state),
                     None => {
-                        gone += 1;
+                        missing.insert(person.clone());
                         match self.look_up(&known, &reached, whole.question.order.now).await {
                             Ok(departure) => departure,
                             Err(fault) => {
                                 // Without look-ups nobody of this directory is shown to have departed.
                                 candidates.retain(|one: &Candidate| one.known.person.directory != *name);
+                                missing.retain(|one: &PersonId| one.directory != *name);
                                 faults.insert(name.clone(), fault);
                                 break;
                             }
@@ -175,7 +177,7 @@ impl<P: Ports> Engine<P> {
                 candidates.push(Candidate { known, departure, guard });
             }
         }
-        Ok((candidates, gone))
+        Ok((candidates, missing))
     }
 
     /// What shows that a managed person departed. `reached` are the groups to which assigned ones led in this cycle.

@@ -12,6 +12,7 @@ use crate::domain::rules::AppRules;
 
 use super::apply::{Midway, Run, Suspends, interrupted, mismatch};
 use super::ports::{CallFault, Clock, Helpdesk, Intent, Ledger, Report, Settlement, Told};
+use super::quarantine::Gates;
 use super::{Abort, Engine, Ports};
 
 /// An app whose open intents couldn't be asked about: nothing new is planned for it.
@@ -21,12 +22,12 @@ pub(super) struct Unsettled {
 }
 
 impl<P: Ports> Engine<P> {
-    /// Settles every open intent of the configured apps.
-    pub(super) async fn recover(&mut self, run: &mut Run<'_>) -> Result<Vec<Unsettled>, Abort> {
+    /// Settles every open intent of the configured apps that are served.
+    pub(super) async fn recover(&mut self, gates: &Gates, run: &mut Run<'_>) -> Result<Vec<Unsettled>, Abort> {
         let mut unsettled: Vec<Unsettled> = Vec::new();
         for intent in self.ledger.open_intents()? {
             let Some(at) = self.apps.iter().position(|app| app.rules.app == intent.app) else { continue };
-            if unsettled.iter().any(|one| one.at == at) {
+            if gates.closed.contains_key(&at) || unsettled.iter().any(|one| one.at == at) {
                 continue;
             }
             match self.ask(at, &intent).await {
@@ -87,6 +88,7 @@ impl<P: Ports> Engine<P> {
             account: id,
             suspended: Suspends::from(suspended && (ours(before.as_ref()) || ours(outcome.as_ref()))),
         };
+        let failed = found.is_none() || amiss.is_some();
         // Even what looks done is compared once more: its wish counts as outstanding.
         let settlement = interrupted(intent.action, outcome.as_ref(), before, &now);
         if self.report.told(&intent.cycle, intent.seq)? == Told::No {
@@ -99,7 +101,7 @@ impl<P: Ports> Engine<P> {
             (_, None) => Settlement::Unchanged,
         };
         self.ledger.settle(intent, &settlement)?;
-        Ok(())
+        if failed { self.failed_late(intent, run) } else { Ok(()) }
     }
 
     /// Whether an account that a look-up found is the one that an intent was about. A mail alone doesn't make it so.

@@ -5,6 +5,7 @@
 //! found at a start. This module decides nothing about people: a store that can't be trusted is noticed, put aside or
 //! marked, and the brake does the rest because every app is new to it again.
 
+mod brakes;
 mod keys;
 mod ledger;
 mod manifest;

@@ -30,13 +30,15 @@ pub(super) enum Tree {
     Cycles,
     /// The manifest, bindings, and which apps had an accepted cycle.
     Meta,
+    /// By app and kind: what the brake remembers over time.
+    Brakes,
     /// By tree, key and number: the rest of values that are too long for one.
     Parts,
 }
 
 impl Tree {
     /// All of them, by position.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Fingerprints,
         Self::Accounts,
         Self::Owners,
@@ -48,6 +50,7 @@ impl Tree {
         Self::Troubles,
         Self::Cycles,
         Self::Meta,
+        Self::Brakes,
         Self::Parts,
     ];
 
@@ -65,6 +68,7 @@ impl Tree {
             Self::Troubles => "troubles",
             Self::Cycles => "cycles",
             Self::Meta => "meta",
+            Self::Brakes => "brakes",
             Self::Parts => "parts",
         }
     }

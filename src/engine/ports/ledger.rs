@@ -205,7 +205,7 @@ pub struct AppCounts {
 }
 
 /// What the store remembers. Every method that changes it is durable when it returns.
-pub trait Ledger: Send {
+pub trait Ledger: super::BrakeLedger + Send {
     /// Raised with every durable change.
     fn serial(&self) -> u64;
 
@@ -261,7 +261,7 @@ pub trait Ledger: Send {
     /// Holds of every app.
     fn holds(&self) -> Result<Vec<HoldRecord>, LedgerFault>;
 
-    /// Replaces the holds of an app.
+    /// Replaces the holds of an app, and takes the notes of spent approvals away.
     fn keep_holds(&mut self, app: &AppName, holds: &[HoldRecord]) -> Result<(), LedgerFault>;
 
     /// People's troubles in an app.

@@ -2,11 +2,13 @@
 //!
 //! Adapters implement these and know nothing of one another. Faults answer what to do, not what went wrong inside.
 
+mod brakes;
 mod directory;
 mod helpdesk;
 mod ledger;
 mod report;
 
+pub use brakes::BrakeLedger;
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
 pub use ledger::{

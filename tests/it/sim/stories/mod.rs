@@ -2,6 +2,7 @@
 //!
 //! The fixtures are here; stories in which everything works, and in which something breaks, lie beside.
 
+mod brakes;
 mod broken;
 mod whole;
 

@@ -12,6 +12,7 @@ use zendesk_dirsync::engine::ports::{
     AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Settlement, Trouble,
 };
 
+use super::brakes::BrakeState;
 use super::fuse::Fuse;
 use super::lock;
 
@@ -28,12 +29,13 @@ pub struct LedgerState {
     pub holds: BTreeMap<AppName, Vec<HoldRecord>>,
     pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
     pub cycles: Vec<CycleSummary>,
+    pub brakes: BTreeMap<AppName, BrakeState>,
 }
 
 /// A ledger in memory.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryLedger {
-    state: Arc<Mutex<LedgerState>>,
+    pub(super) state: Arc<Mutex<LedgerState>>,
     /// Every intent ever noted.
     begun: Arc<Mutex<Vec<Intent>>>,
     /// Mutating calls that still succeed; none for all.
@@ -67,7 +69,10 @@ impl MemoryLedger {
         *lock(&self.left) = calls;
     }
 
-    fn mutate<T>(&self, change: impl FnOnce(&mut LedgerState) -> Result<T, LedgerFault>) -> Result<T, LedgerFault> {
+    pub(super) fn mutate<T>(
+        &self,
+        change: impl FnOnce(&mut LedgerState) -> Result<T, LedgerFault>,
+    ) -> Result<T, LedgerFault> {
         self.fuse.pass();
         match &mut *lock(&self.left) {
             Some(0) => return Err(LedgerFault::Io("no space left on device".into())),
@@ -207,6 +212,7 @@ impl Ledger for MemoryLedger {
     fn keep_holds(&mut self, app: &AppName, holds: &[HoldRecord]) -> Result<(), LedgerFault> {
         self.mutate(|state| {
             state.holds.insert(app.clone(), holds.to_vec());
+            state.brakes.entry(app.clone()).or_default().spent.clear();
             Ok(())
         })
     }

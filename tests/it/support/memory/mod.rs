@@ -3,6 +3,7 @@
 //! Each is a handle on state that outlives the engine, so that an engine can be dropped and built again. They answer as
 //! strictly as the real things, keep their own lists of what was asked of them, and fail on demand.
 
+mod brakes;
 mod clock;
 mod company;
 mod desk;

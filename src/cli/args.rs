@@ -73,8 +73,15 @@ pub enum Sub {
     Check,
     /// Show what a cycle would do, and change nothing.
     Plan(PlanArgs),
+    /// Carry out exactly a saved plan, or refuse and say what moved.
+    Apply(ApplyArgs),
     /// List, show, approve or reject what waits for a person.
     Holds(HoldsArgs),
+    /// Have the next cycle try again at once: a person whose changes failed, or an app in quarantine.
+    ///
+    /// Whoever fails is tried again after five minutes, doubling to a day, and not any more after 28 days. An app whose
+    /// writes fail, or that refuses the credentials, is only probed, with the same pauses. `status` shows both.
+    Retry(RetryArgs),
     /// Search the report: what was done, to whom, and why.
     Report(Box<ReportArgs>),
     /// Show how the service is: last and next cycle, what waits, the age of the last complete read.
@@ -104,12 +111,36 @@ pub struct PlanArgs {
     /// Only this person, by mail, name or immutable id.
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+    /// Save the plan to this file as well, for `apply`; only with --app or --user, their part alone.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// How the plan is shown.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
     /// End with 10 when there is something to do, even if it waits for a person.
     #[arg(long)]
     pub exit_code: bool,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// A plan that `plan --out FILE` saved.
+    pub file: PathBuf,
+    /// How many changes it has; needed when no terminal is there to ask.
+    #[arg(long, value_name = "N")]
+    pub count: Option<usize>,
+}
+
+/// `retry`.
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    /// This person, by mail or immutable id.
+    #[arg(required_unless_present = "app")]
+    pub user: Option<String>,
+    /// Only in this app; without a person, the app itself and everybody who failed in it.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
 }
 
 /// `holds`.
@@ -141,9 +172,9 @@ pub enum HoldsSub {
     Approve {
         /// The hold's id, or its beginning.
         id: String,
-        /// Only this person's part, by mail, name or immutable id.
-        #[arg(long, value_name = "USER")]
-        user: Option<String>,
+        /// Only this person's part, by mail, name or immutable id; may be given several times.
+        #[arg(long = "user", value_name = "USER")]
+        users: Vec<String>,
         /// How many changes were shown; needed when no terminal is there to ask.
         #[arg(long, value_name = "N")]
         count: Option<usize>,
@@ -152,6 +183,9 @@ pub enum HoldsSub {
     Reject {
         /// The hold's id, or its beginning.
         id: String,
+        /// Only this person's part, by mail, name or immutable id; may be given several times. The others wait on.
+        #[arg(long = "user", value_name = "USER")]
+        users: Vec<String>,
     },
 }
 

@@ -4,14 +4,16 @@ use std::io::{IsTerminal as _, Write as _};
 
 use super::args::{Format, HoldsSub, PlanArgs};
 use super::exit::{Exit, Failure};
+use super::fold::{fold, width};
 use super::join::{self, Joined};
+use super::saved;
 use super::show;
 use super::ui::Ui;
 use crate::control::client::{ClientFault, connect};
 use crate::control::server::user_name;
 use crate::control::socket_path;
 use crate::engine::command::{Command, Reply};
-use crate::engine::view::{HeldChangeView, HoldView};
+use crate::engine::view::{HeldChangeView, HoldView, PlanView, StatusView, changes_text};
 
 /// Approving more changes than this asks for the count.
 const FEW_CHANGES: usize = 3;
@@ -33,7 +35,23 @@ pub async fn ask(joined: &Joined, command: Command, ui: &mut Ui) -> Result<Reply
         ui.clear();
         return Ok(reply);
     }
-    let mut engine = join::engine(joined)?;
+    // Declared first, so that it goes after the engine that works on it.
+    let view;
+    let mut engine = match &command {
+        Command::Plan { .. } | Command::Status | Command::Holds => {
+            let (copy, engine) = join::engine_to_look(joined)?;
+            view = Some(copy);
+            engine
+        }
+        Command::Cycle { .. }
+        | Command::Apply(_)
+        | Command::Approve { .. }
+        | Command::Reject { .. }
+        | Command::Retry { .. } => {
+            view = None;
+            join::engine(joined)?
+        }
+    };
     let actor = myself();
     let (stop, abandon) = join::stop_on_signals()?;
     let reply = tokio::select! {
@@ -41,6 +59,8 @@ pub async fn ask(joined: &Joined, command: Command, ui: &mut Ui) -> Result<Reply
         () = abandon => None,
     };
     ui.clear();
+    drop(engine);
+    drop(view);
     // Whatever was under way has its intent on disk, and is asked about by the next cycle.
     let hint = "what was begun is settled by the next cycle";
     reply.ok_or_else(|| Failure::new(Exit::Failed, "ended by a signal before the work was done", hint))
@@ -62,7 +82,7 @@ pub async fn once(joined: &Joined, user: Option<String>) -> Result<Exit, Failure
     let mut ui = Ui::default();
     match ask(joined, Command::Cycle { user }, &mut ui).await? {
         Reply::Cycle { code, cycle } => {
-            anstream::eprintln!("cycle {} ended: {}", cycle.cycle, cycle.text);
+            tell(&format!("cycle {} ended: {}", cycle.cycle, cycle.text));
             Ok(Exit::Engine(code))
         }
         other => unexpected(other),
@@ -76,13 +96,20 @@ pub async fn once(joined: &Joined, user: Option<String>) -> Result<Exit, Failure
 pub async fn plan(joined: &Joined, args: PlanArgs) -> Result<Exit, Failure> {
     let mut ui = if args.format == Format::Json { Ui::quiet() } else { Ui::default() };
     let command = Command::Plan { app: args.app, user: args.user.clone() };
-    let (code, plan) = match ask(joined, command, &mut ui).await? {
+    if let Some(path) = &args.out {
+        saved::writable(path)?;
+    }
+    let (code, mut plan) = match ask(joined, command, &mut ui).await? {
         Reply::Plan { code, plan } => (code, plan),
         other => return unexpected(other),
     };
+    let bound = plan.saved.take();
     print(args.format, &*plan, show::plan)?;
     if let Some(user) = args.user.filter(|_| plan.is_empty() && args.format == Format::Text) {
         anstream::eprintln!("nothing is to be done for {user:?}; people are named by mail, name or immutable id");
+    }
+    if let Some(path) = args.out {
+        saved::save(PlanView { saved: bound, ..(*plan).clone() }, path, code)?;
     }
     // What only waits is still something to do.
     let finds_work = args.exit_code && !plan.changes.is_empty();
@@ -99,9 +126,17 @@ pub async fn plan(joined: &Joined, args: PlanArgs) -> Result<Exit, Failure> {
 /// What kept it from being told.
 pub async fn status(joined: &Joined, format: Format) -> Result<Exit, Failure> {
     match ask(joined, Command::Status, &mut Ui::quiet()).await? {
-        Reply::Status(status) => print(format, &*status, show::status).map(|()| Exit::Done),
+        Reply::Status(status) => show_status(format, &status).map(|()| Exit::Done),
         other => unexpected(other),
     }
+}
+
+/// Writes a status to stdout.
+///
+/// # Errors
+/// When it can't be written.
+pub fn show_status(format: Format, status: &StatusView) -> Result<(), Failure> {
+    print(format, status, show::status)
 }
 
 /// Lists, shows, approves or rejects holds.
@@ -118,10 +153,11 @@ pub async fn holds(joined: &Joined, sub: HoldsSub) -> Result<Exit, Failure> {
             let hold = find(list(joined).await?, &id)?;
             print(format, &hold, show::hold)?;
         }
-        HoldsSub::Approve { id, user, count } => return approve(joined, id, user, count).await,
-        HoldsSub::Reject { id } => {
-            if let Reply::Decided { id, changes } = decided(joined, Command::Reject { id }).await? {
-                anstream::println!("hold {id}: {changes} changes rejected; they stay undone.");
+        HoldsSub::Approve { id, users, count } => return approve(joined, id, users, count).await,
+        HoldsSub::Reject { id, users } => {
+            if let Reply::Decided { id, changes } = decided(joined, Command::Reject { id, users }).await? {
+                let stay = if changes == 1 { "it stays" } else { "they stay" };
+                write_out(&format!("hold {id}: {} rejected; {stay} undone.\n", changes_text(changes)))?;
             }
         }
     }
@@ -149,41 +185,50 @@ fn find(holds: Vec<HoldView>, id: &str) -> Result<HoldView, Failure> {
     }
 }
 
-async fn approve(joined: &Joined, id: String, user: Option<String>, count: Option<usize>) -> Result<Exit, Failure> {
+async fn approve(joined: &Joined, id: String, users: Vec<String>, count: Option<usize>) -> Result<Exit, Failure> {
     let (id, count) = match count {
         Some(count) => (id, count),
         // What was shown is what is approved: its whole id and count, not whatever the beginning fits by then.
         None => {
             let hold = find(list(joined).await?, &id)?;
-            let count = confirm(&hold, user.as_deref())?;
+            let count = confirm(&hold, &users)?;
             (hold.id, count)
         }
     };
     let count = Some(count);
-    if let Reply::Decided { id, changes } = decided(joined, Command::Approve { id, user, count }).await? {
-        anstream::println!(
-            "hold {id}: {changes} changes go on in the next cycle (`zendesk-dirsync --once` runs one now)."
-        );
+    if let Reply::Decided { id, changes } = decided(joined, Command::Approve { id, users, count }).await? {
+        let go = if changes == 1 { "goes" } else { "go" };
+        let n = changes_text(changes);
+        let text = format!("hold {id}: {n} {go} on in the next cycle (`zendesk-dirsync --once` runs one now).\n");
+        write_out(&fold(&text, width(std::io::stdout())))?;
     }
     Ok(Exit::Done)
 }
 
 /// Shows what would be approved and asks; answers how many changes were shown.
-fn confirm(hold: &HoldView, user: Option<&str>) -> Result<usize, Failure> {
-    let n = match user {
-        Some(user) => {
-            let named = |change: &&HeldChangeView| {
-                [&change.user, &change.name, &change.directory_id].iter().any(|one| one.eq_ignore_ascii_case(user))
-            };
-            hold.changes.iter().filter(named).count()
-        }
-        None => hold.changes.len(),
+fn confirm(hold: &HoldView, users: &[String]) -> Result<usize, Failure> {
+    let named = |change: &&HeldChangeView| {
+        let is = |user: &String| {
+            [&change.user, &change.name, &change.directory_id].iter().any(|one| one.eq_ignore_ascii_case(user))
+        };
+        users.is_empty() || users.iter().any(is)
     };
+    let mut shown = hold.clone();
+    shown.changes.retain(|change| named(&change));
+    let n = shown.changes.len();
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         let message = "without a terminal to ask on, the number of changes must be given";
         return Err(Failure::new(Exit::Usage, message, format!("after `holds show {0}`: --count N", &hold.id[..8])));
     }
-    anstream::eprint!("{}", show::hold(hold));
+    anstream::eprint!("{}", fold(&show::hold(&shown), width(std::io::stderr())));
+    confirmed(n).map(|()| n)
+}
+
+/// Asks whether so many changes that were just shown go on.
+///
+/// # Errors
+/// When the answer isn't that they do.
+pub fn confirmed(n: usize) -> Result<(), Failure> {
     let (question, expected) = if n > FEW_CHANGES {
         ("Type how many changes go on: ", n.to_string())
     } else {
@@ -194,7 +239,7 @@ fn confirm(hold: &HoldView, user: Option<&str>) -> Result<usize, Failure> {
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(|why| Failure::new(Exit::Usage, why, ""))?;
     if answer.trim().eq_ignore_ascii_case(&expected) {
-        Ok(n)
+        Ok(())
     } else {
         Err(Failure::new(Exit::Usage, "not approved", "nothing was changed"))
     }
@@ -208,7 +253,10 @@ async fn decided(joined: &Joined, command: Command) -> Result<Reply, Failure> {
 }
 
 /// An answer that isn't the one to this question: a refusal, in the main.
-fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
+///
+/// # Errors
+/// Always.
+pub fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
     match reply {
         Reply::Refused { code, fault } => Err(Failure::refused(code, &fault)),
         other => Err(Failure::new(
@@ -222,13 +270,18 @@ fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
 /// Writes an answer to stdout.
 fn print<T: serde::Serialize>(format: Format, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
     let text = match format {
-        Format::Text => text(value),
+        Format::Text => fold(&text(value), width(std::io::stdout())),
         Format::Json => {
             let json = serde_json::to_string(value);
             json.map(|json| json + "\n").map_err(|why| Failure::new(Exit::Failed, why, ""))?
         }
     };
     write_out(&text)
+}
+
+/// Writes a line for people to stderr.
+pub fn tell(line: &str) {
+    anstream::eprintln!("{}", fold(line, width(std::io::stderr())));
 }
 
 /// Writes to stdout; a reader that has gone away isn't a fault.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::fold::{fold, width};
 use crate::engine::view::FaultView;
 use crate::report::escape::visible;
 
@@ -71,7 +72,8 @@ impl Failure {
         if !self.hint.is_empty() {
             let _ = write!(text, "\n  hint: {}", visible(&self.hint));
         }
-        text
+        // The rendering of a configuration's faults points at columns of the file.
+        if self.exit == Exit::Configuration { text } else { fold(&text, width(std::io::stderr())) }
     }
 }
 

@@ -15,11 +15,11 @@ use crate::config::{self, Colour, LoadFault};
 use crate::directory::LdapDirectory;
 use crate::domain::id::CycleId;
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
-use crate::domain::settings::{AppSettings, DirectorySettings, SecretPlace, Settings, ZendeskAuth};
+use crate::domain::settings::{AppSettings, DirectorySettings, ReportSettings, SecretPlace, Settings, ZendeskAuth};
 use crate::engine::ports::{Clock as _, LedgerFault, Report as _, Secret, SecretFault};
 use crate::engine::{App, Engine, Ports, Stop};
 use crate::report::Journal;
-use crate::store::{Condition, SledLedger};
+use crate::store::{Condition, Opened, SledLedger, View};
 use crate::zendesk::ZendeskClient;
 use crate::{tls, zendesk};
 
@@ -140,11 +140,33 @@ pub fn outside(settings: &Settings, environment: &Environment) -> Result<Outside
 /// When the store is busy or damaged, the report can't be written, or the outside can't be built.
 pub fn engine(joined: &Joined) -> Result<Engine<Real>, Failure> {
     let settings = &joined.settings;
-    let (directories, apps) = outside(settings, &joined.environment)?;
+    let outside = outside(settings, &joined.environment)?;
     let opened = SledLedger::open(&settings.state_dir).map_err(|fault| store_failure(&fault, settings))?;
-    let mut report = Journal::open(&settings.report, SystemClock.now(), Box::new(|| uuid::Uuid::new_v4().into_bytes()))
-        .map_err(|fault| {
-            let hint = format!("see that {} can be written and its disk has space", settings.report.file.display());
+    assemble(settings, outside, opened, &settings.report)
+}
+
+/// Builds an engine to look with: over a copy of the store, which goes away with the view, and without the report.
+///
+/// # Errors
+/// As [`engine`].
+pub fn engine_to_look(joined: &Joined) -> Result<(View, Engine<Real>), Failure> {
+    let settings = &joined.settings;
+    let outside = outside(settings, &joined.environment)?;
+    let (view, opened) = SledLedger::view(&settings.state_dir).map_err(|fault| store_failure(&fault, settings))?;
+    let report = ReportSettings { file: view.dir().join("report.log"), ..settings.report.clone() };
+    let engine = assemble(settings, outside, opened, &report)?;
+    Ok((view, engine))
+}
+
+fn assemble(
+    settings: &Settings,
+    (directories, apps): Outside,
+    opened: Opened,
+    report: &ReportSettings,
+) -> Result<Engine<Real>, Failure> {
+    let mut report =
+        Journal::open(report, SystemClock.now(), Box::new(|| uuid::Uuid::new_v4().into_bytes())).map_err(|fault| {
+            let hint = format!("see that {} can be written and its disk has space", report.file.display());
             Failure::new(Exit::Storage, fault, hint)
         })?;
     tell_condition(&opened.condition, &mut report)?;

@@ -2,13 +2,17 @@
 
 mod args;
 mod ask;
+mod brakes;
 mod check;
 mod env;
 mod exit;
+mod fold;
 mod join;
 mod report;
 mod run;
+mod saved;
 mod show;
+mod status;
 mod time;
 mod ui;
 
@@ -64,20 +68,38 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
                 .map_err(|why| Failure::new(Exit::Failed, format!("{}: {why}", dir.display()), hint))?;
             return Ok(Exit::Done);
         }
-        Some(Sub::Check | Sub::Plan(_) | Sub::Holds(_) | Sub::Report(_) | Sub::Status { .. }) | None => {}
+        Some(
+            Sub::Check
+            | Sub::Plan(_)
+            | Sub::Apply(_)
+            | Sub::Holds(_)
+            | Sub::Retry(_)
+            | Sub::Report(_)
+            | Sub::Status { .. },
+        )
+        | None => {}
     }
     if cli.command.is_some() && (cli.once || cli.dry_run || cli.user.is_some()) {
         let hint = "--once, --dry-run and --user without a subcommand run or show a cycle; subcommands have their own";
         return Err(Failure::new(Exit::Usage, "these options don't go with a subcommand", hint));
     }
     start_log(&cli, &environment);
-    let joined = join::load(&cli, environment)?;
+    let joined = join::load(&cli, environment);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(|why| Failure::new(Exit::Failed, why, "the system has no threads or sockets left"))?;
-    let exit = runtime.block_on(carry_out(cli, joined));
+    let exit = match joined {
+        Ok(joined) => runtime.block_on(carry_out(cli, joined)),
+        Err(faults) => {
+            if let Some(Sub::Status { format }) = cli.command {
+                runtime.block_on(status::beside(&cli, format, faults))
+            } else {
+                Err(faults)
+            }
+        }
+    };
     // A read that hangs in a directory's thread must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     exit
@@ -86,7 +108,7 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
 async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
     match cli.command {
         None if cli.dry_run => {
-            let args = PlanArgs { app: None, user: cli.user, format: Format::Text, exit_code: false };
+            let args = PlanArgs { app: None, user: cli.user, out: None, format: Format::Text, exit_code: false };
             ask::plan(&joined, args).await
         }
         None if cli.once => ask::once(&joined, cli.user).await,
@@ -96,9 +118,11 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         None => run::daemon(cli.config, cli.state, joined).await,
         Some(Sub::Check) => check::check(&joined).await,
         Some(Sub::Plan(args)) => ask::plan(&joined, args).await,
+        Some(Sub::Apply(args)) => saved::apply(&joined, args).await,
         Some(Sub::Holds(args)) => {
             ask::holds(&joined, args.command.unwrap_or(HoldsSub::List { format: Format::Text })).await
         }
+        Some(Sub::Retry(args)) => brakes::retry(&joined, args).await,
         Some(Sub::Report(args)) => report::report(&joined, *args).await,
         Some(Sub::Status { format }) => ask::status(&joined, format).await,
         Some(Sub::Completions { .. } | Sub::Man { .. }) => Ok(Exit::Done),

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::args::{ReportArgs, ReportFormat, ReportSub};
-use super::ask::write_out;
+use super::ask::{tell, write_out};
 use super::env::SystemClock;
 use super::exit::{Exit, Failure, chain};
+use super::fold::{WIDTH, width};
 use super::join::Joined;
 use super::time::{self, Edge};
 use crate::domain::id::AppName;
@@ -25,8 +26,6 @@ use crate::report::verify::{Beginning, verify};
 const FOLLOW_EVERY: Duration = Duration::from_millis(250);
 /// Records that a table lays out together; a longer report goes on in another table.
 const TABLE_RECORDS: usize = 500;
-/// The width where there is no terminal to ask.
-const WIDTH: u16 = 80;
 
 /// Carries out `report`.
 ///
@@ -42,7 +41,7 @@ pub async fn report(joined: &Joined, args: ReportArgs) -> Result<Exit, Failure> 
         return show_on(&file, &filter, args.format).await;
     }
     match &args.out {
-        None => show(&file, &filter, args.format, anstream::stdout(), width()),
+        None => show(&file, &filter, args.format, anstream::stdout(), width(std::io::stdout())),
         Some(out) => {
             let hint = "name a file in a folder that you may write to";
             let to = File::create(out)
@@ -80,11 +79,6 @@ fn filter(args: &ReportArgs) -> Result<Filter, Failure> {
     })
 }
 
-fn width() -> u16 {
-    rustix::termios::tcgetwinsize(std::io::stdout())
-        .map_or(WIDTH, |size| if size.ws_col == 0 { WIDTH } else { size.ws_col })
-}
-
 fn unreadable(fault: &QueryFault) -> Failure {
     Failure::new(Exit::Failed, chain(fault), "run this as root, or as a member of the service's group")
 }
@@ -92,11 +86,12 @@ fn unreadable(fault: &QueryFault) -> Failure {
 fn show(file: &Path, filter: &Filter, format: ReportFormat, to: impl Write, width: u16) -> Result<Exit, Failure> {
     let mut records = Vec::new();
     let mut out = Output::begin(format, BufWriter::new(to), width)?;
-    let mut odd = 0;
-    for found in search(file, filter).map_err(|fault| unreadable(&fault))? {
-        match found {
-            Ok(found) => {
-                out.take(&found.line, found.record, &mut records)?;
+    let (mut odd, mut found) = (0, 0_usize);
+    for next in search(file, filter).map_err(|fault| unreadable(&fault))? {
+        match next {
+            Ok(next) => {
+                found += 1;
+                out.take(&next.line, next.record, &mut records)?;
             }
             // The rest is still worth seeing.
             Err(fault @ QueryFault::Unreadable { .. }) => {
@@ -107,6 +102,10 @@ fn show(file: &Path, filter: &Filter, format: ReportFormat, to: impl Write, widt
         }
     }
     out.end(&records)?;
+    if found == 0 && odd == 0 {
+        let what = if *filter == Filter::default() { "the report has no record yet" } else { "no record fits" };
+        tell(&format!("{what} ({})", file.display()));
+    }
     Ok(if odd > 0 { Exit::Failed } else { Exit::Done })
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use crate::engine::view::{ChangeView, CycleView, FieldView, HoldView, PlanView, StatusView};
+use crate::engine::view::{ChangeView, CycleView, FieldView, HoldView, PlanView, StatusView, changes_text, wait_text};
 use crate::report::escape::visible;
 
 /// A plan, one block a change.
@@ -43,6 +43,7 @@ pub fn plan(plan: &PlanView) -> String {
 fn change_block(change: &ChangeView) -> String {
     let mut out = String::new();
     let held = change.held.as_ref().map(|held| format!("  [waits: {}]", held.limit)).unwrap_or_default();
+    let held = change.deferred.as_ref().map_or(held, |deferred| format!("  [{}]", deferred.text()));
     let _ = writeln!(out, "{:12} {}  {}{held}", change.action, visible(&change.user), visible(&change.name));
     let mut because = change.cause.code.clone();
     if !change.cause.groups.is_empty() {
@@ -62,7 +63,8 @@ fn field_line(field: &FieldView) -> String {
     format!("{}: {} → {}", field.field, value(&field.before), value(&field.after))
 }
 
-fn value(value: &Value) -> String {
+/// A value of a field.
+pub fn value(value: &Value) -> String {
     match value {
         Value::Null => "(none)".to_owned(),
         Value::Bool(flag) => if *flag { "yes" } else { "no" }.to_owned(),
@@ -81,7 +83,7 @@ fn counts(plan: &PlanView) -> String {
         plan.counts.iter().map(|(action, count)| format!("{} {action} of {} accounts", count.n, count.of)).collect();
     let held = plan.changes.iter().filter(|change| change.held.is_some()).count();
     let held =
-        if held > 0 { format!("; {held} of {} changes wait for a person", plan.changes.len()) } else { String::new() };
+        if held > 0 { format!("; {held} of {} for a person", wait_text(plan.changes.len())) } else { String::new() };
     format!("\nPlan {}: {}{held}\n", &plan.digest.get(..8).unwrap_or_default(), parts.join(", "))
 }
 
@@ -94,10 +96,10 @@ pub fn holds(holds: &[HoldView]) -> String {
     for hold in holds {
         let _ = writeln!(
             out,
-            "{}  {}  {} changes  {}  since {}\n    {}",
+            "{}  {}  {}  {}  since {}\n    {}",
             hold.id.get(..8).unwrap_or(&hold.id),
             hold.app,
-            hold.changes.len(),
+            changes_text(hold.changes.len()),
             hold.state,
             hold.since,
             visible(&hold.reason)
@@ -113,7 +115,8 @@ pub fn holds(holds: &[HoldView]) -> String {
 pub fn hold(hold: &HoldView) -> String {
     let mut out = holds(std::slice::from_ref(hold));
     for change in &hold.changes {
-        let _ = writeln!(out, "\n{:12} {}  {}", change.action, visible(&change.user), visible(&change.name));
+        let state = if change.state == hold.state { String::new() } else { format!("  [{}]", change.state) };
+        let _ = writeln!(out, "\n{:12} {}  {}{state}", change.action, visible(&change.user), visible(&change.name));
         let why = if change.why.is_empty() { String::new() } else { format!(" ({})", change.why.join("; ")) };
         let _ = writeln!(out, "    because {}{}", change.cause, visible(&why));
         for field in &change.fields {
@@ -123,7 +126,8 @@ pub fn hold(hold: &HoldView) -> String {
     let n = hold.changes.len();
     if n > 0 && hold.state == "waiting" {
         let id = hold.id.get(..8).unwrap_or(&hold.id);
-        let _ = writeln!(out, "\nTo let these {n} go on: zendesk-dirsync holds approve {id} --count {n}");
+        let these = if n == 1 { "this 1".to_owned() } else { format!("these {n}") };
+        let _ = writeln!(out, "\nTo let {these} go on: zendesk-dirsync holds approve {id} --count {n}");
     }
     out
 }
@@ -152,7 +156,10 @@ pub fn status(status: &StatusView) -> String {
         line("accounts", format!("{app}: {accounts} managed and active"));
     }
     let since = status.held_since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default();
-    line("waiting", format!("{} changes for a person{since}", status.held));
+    line("waiting", format!("{} for a person{since}", changes_text(status.held)));
+    for (name, text) in super::brakes::lines(&status.brakes, status.held_since.as_deref()) {
+        line(name, text);
+    }
     if let Some(reload) = &status.reload {
         line("configuration", format!("the last reload was refused: {reload}"));
     }

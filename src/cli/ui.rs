@@ -4,8 +4,10 @@ use std::io::IsTerminal as _;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::ask::tell;
 use crate::engine::ports::{Event, Progress};
 use crate::engine::progress::ProgressView;
+use crate::engine::view::wait_text;
 use crate::report::escape::visible;
 
 /// Changes up to which no bar is shown.
@@ -37,8 +39,8 @@ impl Ui {
 
     fn say(&self, line: &str) {
         match &self.bar {
-            Some(bar) => bar.suspend(|| anstream::eprintln!("{line}")),
-            None => anstream::eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| tell(line)),
+            None => tell(line),
         }
     }
 
@@ -56,6 +58,7 @@ impl Ui {
                     self.say(&format!("{directory}: {dangling} group members name no person that can be read"));
                 }
             }
+            ProgressView::Asking { app, people, of } => self.asking(app, *people, *of),
             ProgressView::Applying { app, changes } => self.applying(app, *changes),
             ProgressView::Applied { action, user, cause, result, fault } => {
                 let user = visible(user);
@@ -75,7 +78,7 @@ impl Ui {
                 if *changes == 0 {
                     self.say(&format!("{app}: held: {reason}"));
                 } else {
-                    self.say(&format!("{app}: {changes} changes wait: {reason} (zendesk-dirsync holds show {id})"));
+                    self.say(&format!("{app}: {}: {reason} (zendesk-dirsync holds show {id})", wait_text(*changes)));
                 }
             }
             ProgressView::Fault(fault) => {
@@ -91,6 +94,15 @@ impl Ui {
         }
         let bar = self.bar.get_or_insert_with(ProgressBar::new_spinner);
         bar.set_message(format!("{directory}: {people} people"));
+        bar.tick();
+    }
+
+    fn asking(&mut self, app: &str, people: usize, of: usize) {
+        if !std::io::stderr().is_terminal() {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(ProgressBar::new_spinner);
+        bar.set_message(format!("{app}: asking Zendesk about people, {people} of {of}"));
         bar.tick();
     }
 

@@ -28,6 +28,7 @@ use self::assignment::Directories;
 use self::fault::Found;
 pub use self::fault::{Colour, FAULTS_MAX, Fault, Faults};
 use self::reader::{Known, Sink, Spot, Table};
+pub use self::service::STATE_DIR_DEFAULT;
 use crate::domain::id::{Digest, Digester};
 use crate::domain::settings::Settings;
 

@@ -316,7 +316,21 @@ impl<'a> Table<'a> {
                 let remedy = format!("there is only one: write [{}] with single brackets", self.heading(key));
                 self.mistyped(&spot, "a table", &remedy)
             }
-            _ => self.mistyped(&spot, "a table", &format!("write {key} = {{ … }} or begin a section [{key}]")),
+            _ => {
+                let heading = self.heading(key);
+                self.mistyped(&spot, "a table", &format!("write {key} = {{ … }} or begin a section [{heading}]"))
+            }
+        }
+    }
+
+    /// A table; an empty one when it isn't set, and a fault with this remedy when it is something else.
+    pub fn section_or(&mut self, key: &'static str, remedy: &str) -> Table<'a> {
+        match self.get(key) {
+            Some(spot) if !matches!(spot.value, DeValue::Table(_)) => {
+                self.mistyped::<()>(&spot, "a table", remedy);
+                self.below(key, "", &self.sink.empty, self.place.clone())
+            }
+            Some(_) | None => self.section(key),
         }
     }
 

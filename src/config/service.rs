@@ -143,12 +143,12 @@ fn in_order(table: &Table<'_>, longer: &Given, shorter: &Given) {
 /// other.
 fn limit(brake: &mut Table<'_>, key: &'static str, default: Limit) -> Given {
     let given = brake.holds_table(key);
-    let mut table = brake.section(key);
+    let remedy = format!(
+        "write both, for the larger counts: {key} = {{ count = {}, percent = {} }}",
+        default.count, default.percent
+    );
+    let mut table = brake.section_or(key, &remedy);
     if given {
-        let remedy = format!(
-            "write both, for the larger counts: {key} = {{ count = {}, percent = {} }}",
-            default.count, default.percent
-        );
         table.need("count", &remedy);
         table.need("percent", &remedy);
     }

@@ -66,14 +66,17 @@ impl Daemon {
             return Err(ClientFault::Broken(format!("it answered {}", response.status())));
         }
         let mut pending = Vec::new();
+        // Up to here there is no line end: a long answer arrives in many frames, and is looked through once.
+        let mut looked = 0;
         while let Some(frame) = response.frame().await {
             let frame = frame.map_err(|why| broken(&why))?;
             pending.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
             if pending.len() > LINE_BYTES_MAX {
                 return Err(ClientFault::Broken("its answer has no end".into()));
             }
-            while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = pending.drain(..=end).collect();
+            while let Some(end) = pending[looked..].iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = pending.drain(..=looked + end).collect();
+                looked = 0;
                 match serde_json::from_slice(&line).map_err(|why| broken(&why))? {
                     Line::Progress(view) => progress(&view),
                     Line::Reply(reply) => {
@@ -82,6 +85,7 @@ impl Daemon {
                     }
                 }
             }
+            looked = pending.len();
         }
         Err(ClientFault::Broken("no reply came".into()))
     }

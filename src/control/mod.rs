@@ -13,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::engine::command::Reply;
 use crate::engine::progress::ProgressView;
 
-/// The largest command that is read, in bytes.
-const COMMAND_BYTES_MAX: usize = 64 * 1024;
+/// The largest command that is read, in bytes: a saved plan is sent as a digest of 64 digits a change, and so fits for
+/// some hundred thousand people.
+const COMMAND_BYTES_MAX: usize = 64 << 20;
 
 /// The path of every command.
 const COMMAND_PATH: &str = "/v1/command";

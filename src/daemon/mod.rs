@@ -20,7 +20,7 @@ use crate::control::server::{Ask, serve};
 use crate::domain::brake::Limits;
 use crate::domain::schedule::Schedule;
 use crate::engine::command::{Command, Reply};
-use crate::engine::view::StatusView;
+use crate::engine::view::{StatusView, wait_text};
 use crate::engine::{App, Engine, Ports, Stop};
 
 use worker::{Job, Worker};
@@ -106,6 +106,9 @@ pub enum DaemonFault {
     /// A signal handler couldn't be installed.
     #[error("signals can't be heard: {0}")]
     Signals(#[source] std::io::Error),
+    /// The worker ended, and the engine with it: nothing would be done any more.
+    #[error("the worker ended by a fault of the program: the service must be started anew")]
+    Worker,
     /// The schedule couldn't be set.
     #[error("the schedule can't be set: {0}")]
     Schedule(String),
@@ -139,11 +142,28 @@ where
         let shared = Arc::new(Mutex::new(Shared::default()));
         let status = engine.status().unwrap_or_default();
         lock(&shared).status = status;
-        let (jobs, worker) = Worker::spawn(engine, sender.clone(), Arc::clone(&shared), Stop::when(stopped));
-        let mut state = State { jobs, events: sender, shared, cron, schedule, jitter, reload, now, chance, queued: 0 };
+        let (jobs, mut worker) = Worker::spawn(engine, sender.clone(), Arc::clone(&shared), Stop::when(stopped));
+        let mut state = State {
+            jobs,
+            events: sender,
+            shared,
+            cron,
+            schedule,
+            jitter,
+            reload,
+            now,
+            chance,
+            queued: 0,
+            renewed: None,
+        };
         service::ready(&state.next_text());
         tracing::info!(schedule = %state.schedule, "daemon began");
-        while let Some(event) = events.recv().await {
+        loop {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                _ = &mut worker => return Err(DaemonFault::Worker),
+            };
+            let Some(event) = event else { break };
             match event {
                 Event::Stop => break,
                 Event::Tick => state.tick().await,
@@ -179,6 +199,8 @@ struct State<P: Ports> {
     chance: Box<dyn FnMut(u64) -> u64 + Send>,
     /// Jobs given and not yet ended.
     queued: usize,
+    /// A new configuration that found no place among the jobs; only the newest counts.
+    renewed: Option<Box<Renewed<P>>>,
 }
 
 impl<P: Ports> State<P> {
@@ -210,6 +232,16 @@ impl<P: Ports> State<P> {
         }
     }
 
+    /// Gives a new configuration to the worker as soon as there is a place: unlike a tick it isn't made up for later.
+    fn renew(&mut self) {
+        let Some(renewed) = self.renewed.take() else { return };
+        match self.jobs.try_send(Job::Renew(renewed)) {
+            Ok(()) => self.queued += 1,
+            Err(mpsc::error::TrySendError::Full(Job::Renew(renewed))) => self.renewed = Some(renewed),
+            Err(mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) => job.refuse(),
+        }
+    }
+
     async fn reload(&mut self) {
         service::reloading();
         match (self.reload)() {
@@ -218,7 +250,8 @@ impl<P: Ports> State<P> {
                 self.jitter = renewed.jitter;
                 self.cron.renew(&self.schedule).await;
                 lock(&self.shared).status.reload = None;
-                self.give(Job::Renew(Box::new(renewed)));
+                self.renewed = Some(Box::new(renewed));
+                self.renew();
                 tracing::info!("configuration reloaded");
             }
             Err(why) => {
@@ -244,6 +277,7 @@ impl<P: Ports> State<P> {
         let shared = lock(&self.shared);
         let now = (self.now)();
         let mut status = shared.status.clone();
+        status.brakes.age_at(now);
         status.daemon = Some(shared.phase.clone().unwrap_or_else(|| "idle".into()));
         status.next = self.next().map(|next| next.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
         status.read_age_s = status.last_complete.as_ref().and_then(|cycle| {
@@ -261,12 +295,13 @@ impl<P: Ports> State<P> {
         let status = &lock(&self.shared).status;
         let last = status.last.as_ref().map_or("no cycle yet".to_owned(), |last| last.text.clone());
         let next = self.next().map_or("never".to_owned(), |next| next.format("%H:%M:%S UTC").to_string());
-        let held = if status.held > 0 { format!("; {} changes wait for a person", status.held) } else { String::new() };
+        let held = if status.held > 0 { format!("; {} for a person", wait_text(status.held)) } else { String::new() };
         format!("{last}{held}; next at {next}")
     }
 
     fn idle(&mut self) {
         self.queued = self.queued.saturating_sub(1);
+        self.renew();
         service::status(&self.next_text());
     }
 

@@ -8,9 +8,11 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::control::Line;
+use crate::domain::id::CycleId;
 use crate::engine::command::{Command, Reply};
-use crate::engine::ports::{Event, Progress};
+use crate::engine::ports::{Clock as _, Event, Progress};
 use crate::engine::progress::ProgressView;
+use crate::engine::view::{CycleView, changes_text};
 use crate::engine::{Engine, Ports, Stop};
 
 use super::{Renewed, Shared, lock};
@@ -91,6 +93,7 @@ where
             return;
         }
         self.begin(&command);
+        let is_cycle = matches!(command, Command::Cycle { .. } | Command::Apply(_));
         let mut relay = Relay { answers: answers.clone(), shared: Arc::clone(&self.shared) };
         let carried = self.engine.carry_out(command, &actor, self.stop.clone(), &mut relay);
         let reply = AssertUnwindSafe(carried).catch_unwind().await.unwrap_or_else(|_| {
@@ -101,6 +104,11 @@ where
             tracing::error!(error_type = fault.kind, "command refused: {}; {}", fault.message, fault.hint);
         }
         self.end();
+        if let Reply::Refused { code, fault } = &reply
+            && is_cycle
+        {
+            self.broke_off(*code, &fault.message);
+        }
         if let Some(answers) = answers {
             let _ = answers.send(Line::Reply(Box::new(reply))).await;
         }
@@ -110,11 +118,30 @@ where
         let phase = match command {
             Command::Cycle { .. } => "running a cycle",
             Command::Plan { .. } => "planning",
-            Command::Status | Command::Holds | Command::Approve { .. } | Command::Reject { .. } => "answering",
+            Command::Apply(_) => "applying a saved plan",
+            Command::Status
+            | Command::Holds
+            | Command::Retry { .. }
+            | Command::Approve { .. }
+            | Command::Reject { .. } => "answering",
         };
         let mut shared = lock(&self.shared);
         shared.phase = Some(phase.to_owned());
         shared.last_sign = Some(Instant::now());
+    }
+
+    /// A cycle that the store or the report ended can leave its trace only here, if the store took none.
+    fn broke_off(&self, code: u8, message: &str) {
+        let now = self.engine.clock.now();
+        let mut shared = lock(&self.shared);
+        if shared.status.last.as_ref().is_none_or(|last| last.code != code || last.text != message) {
+            shared.status.last = Some(CycleView {
+                cycle: CycleId::at(now).to_string(),
+                ended: now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+                code,
+                text: message.to_owned(),
+            });
+        }
     }
 
     fn end(&self) {
@@ -144,8 +171,11 @@ impl Progress for Relay {
             ProgressView::Reading { directory, people } => {
                 shared.phase = Some(format!("reading {directory}: {people} people so far"));
             }
+            ProgressView::Asking { app, people, of } => {
+                shared.phase = Some(format!("asking Zendesk about people of {app}: {people} of {of}"));
+            }
             ProgressView::Applying { app, changes } => {
-                shared.phase = Some(format!("carrying out {changes} changes in {app}"));
+                shared.phase = Some(format!("carrying out {} in {app}", changes_text(*changes)));
             }
             ProgressView::Read { .. }
             | ProgressView::Applied { .. }

@@ -14,14 +14,17 @@ pub(super) enum Paging {
     Pages(u32),
 }
 
-/// The `ldapsearch` command for a search. PASSWORDFILE stands for a file with the password and no line end.
+/// The `ldapsearch` command for a search. PASSWORDFILE stands for the file with the password.
+///
+/// `-y` takes a line end at the end of the file for a part of the password (ldapsearch(1): "complete contents"), and `-w`
+/// would show it to whoever lists processes: so it comes by a pipe, without the line end.
 pub(super) fn ldapsearch(
     settings: &DirectorySettings,
     server: &ServerUrl,
     query: &Query<'_>,
     paging: Paging,
 ) -> String {
-    let mut words = Vec::new();
+    let mut words = vec![r"tr -d '\n' <PASSWORDFILE |".to_owned()];
     if let Some(ca) = settings.ca_file.as_ref().filter(|_| server.protection != Protection::Plaintext) {
         words.push(format!("LDAPTLS_CACERT={}", quoted(&ca.display().to_string())));
     }
@@ -30,7 +33,7 @@ pub(super) fn ldapsearch(
         words.push("-ZZ".to_owned());
     }
     words.push(format!("-H {}", quoted(&server.text)));
-    words.push(format!("-D {} -y PASSWORDFILE", quoted(&settings.bind_dn)));
+    words.push(format!("-D {} -y /dev/stdin", quoted(&settings.bind_dn)));
     let scope = match query.scope {
         Scope::Base => "base",
         Scope::OneLevel => "one",
@@ -78,7 +81,7 @@ mod tests {
         };
         assert_eq!(
             ldapsearch(&settings, &server, &query, Paging::Pages(500)),
-            r"LDAPTLS_CACERT='/etc/my ca.pem' ldapsearch -x -LLL -o ldif-wrap=no -ZZ -H ldap://ldap.example.org -D 'cn=o'\''brien,dc=example' -y PASSWORDFILE -b dc=example -s sub -E pr=500/noprompt '(objectClass=*)' cn 'member;range=0-9'"
+            r"tr -d '\n' <PASSWORDFILE | LDAPTLS_CACERT='/etc/my ca.pem' ldapsearch -x -LLL -o ldif-wrap=no -ZZ -H ldap://ldap.example.org -D 'cn=o'\''brien,dc=example' -y /dev/stdin -b dc=example -s sub -E pr=500/noprompt '(objectClass=*)' cn 'member;range=0-9'"
         );
     }
 }

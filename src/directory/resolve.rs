@@ -151,7 +151,10 @@ async fn under_bases(
     for base in outermost(&session.settings.bases) {
         let query = Query { base: base.as_str(), scope: Scope::Subtree, filter, attributes: &attributes };
         let mut entries = Collect::default();
+        // A look for one group is no part of what the read came upon: pinned groups would be counted twice.
+        let counted = tally.entries;
         paged(session, &query, tally, &mut entries).await?;
+        tally.entries = counted;
         for entry in &entries.0 {
             let group = found(session, entry)?;
             groups.insert(group.dn.key(), group);

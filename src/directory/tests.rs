@@ -216,6 +216,6 @@ async fn a_check_tells_each_thing_with_a_line_to_repeat_it_and_no_password() {
     assert!(told.contains(&"Good 3 people under dc=x".to_owned()), "{told:#?}");
     for finding in findings {
         let line = finding.repeat.unwrap();
-        assert!(line.contains("ldapsearch") && line.contains("-y PASSWORDFILE") && !line.contains("secret"), "{line}");
+        assert!(line.contains("ldapsearch") && line.contains("<PASSWORDFILE |") && !line.contains("secret"), "{line}");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::account::KnownAccount;
+use super::account::{KnownAccount, ObservedAccount};
 use super::assignment::Role;
 use super::dn::Dn;
 use super::id::{AccountId, AppName, CustomRoleId, Digest, Digester, Email, ExternalId, GroupId, PersonId};
@@ -148,7 +148,7 @@ impl fmt::Display for FieldValue {
         match self {
             Self::None => f.write_str("(none)"),
             Self::Text(text) => f.write_str(text),
-            Self::Flag(flag) => flag.fmt(f),
+            Self::Flag(flag) => f.write_str(if *flag { "yes" } else { "no" }),
             Self::Set(names) if names.is_empty() => f.write_str("(none)"),
             Self::Set(names) => f.write_str(&names.iter().cloned().collect::<Vec<_>>().join(", ")),
         }
@@ -335,6 +335,9 @@ pub struct Change {
     pub person: PersonId,
     /// The account; none before it is made.
     pub account: Option<AccountId>,
+    /// The account as it was seen when this was planned; none when there is none to see. Not part of the digest: what a
+    /// person approves is the effect, and the fields show what of the account it depends on.
+    pub before: Option<Box<ObservedAccount>>,
     /// What is done.
     pub action: Action,
     /// Why.

@@ -225,6 +225,9 @@ impl ExternalId {
     /// The prefix of the ids that this product gives by itself.
     pub const OWN_PREFIX: &'static str = "dirsync-";
 
+    /// The prefix of the ids that markers of leases carry: no person's, since a hexadecimal id has no `l`.
+    pub const LEASE_PREFIX: &'static str = "dirsync-lease-";
+
     /// An id from a mapping or an answer.
     ///
     /// # Errors
@@ -241,6 +244,16 @@ impl ExternalId {
     /// The id that this product gives: the prefix and the immutable id, the same whichever host runs us.
     pub fn own(entry: EntryId) -> Self {
         Self(format!("{}{entry}", Self::OWN_PREFIX))
+    }
+
+    /// The id of the marker of an app's lease.
+    pub fn lease(app: &AppName) -> Self {
+        Self(format!("{}{app}", Self::LEASE_PREFIX))
+    }
+
+    /// Whether it is the id of a lease's marker.
+    pub fn is_lease(&self) -> bool {
+        self.folded().starts_with(Self::LEASE_PREFIX)
     }
 
     /// The id as text.

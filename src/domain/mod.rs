@@ -10,6 +10,7 @@ pub mod change;
 pub mod dn;
 pub mod entry;
 pub mod id;
+pub mod keep;
 pub mod mapping;
 pub mod outcome;
 pub mod plan;

@@ -120,6 +120,13 @@ impl<P: Ports> Engine<P> {
                 let reached = run.reached.get(&change.person.directory).cloned().unwrap_or_default();
                 self.unconfirmed(&change, &reached, run.now).await
             };
+            let skip = match skip {
+                None => self.moved_since(at, &change).await.unwrap_or_else(|fault| {
+                    carried.fault = Some(fault.problem()).filter(|_| fault.ends_app());
+                    Some(fault.problem())
+                }),
+                some => some,
+            };
             let applied = if let Some(problem) = skip {
                 carried.skipped += 1;
                 let outcome = Outcome::NotAttempted(problem);

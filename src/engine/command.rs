@@ -6,8 +6,9 @@ use crate::domain::id::CycleId;
 
 use super::holds::HoldFault;
 use super::ports::{Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
+use super::saved::SavedOrder;
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
-use super::{Abort, CycleOrder, Ending, Engine, Ports, Stop};
+use super::{Abort, CycleOrder, CycleReport, Ending, Engine, Ports, Retried, Stop};
 
 /// What a person can ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,15 @@ pub enum Command {
         /// One person only.
         user: Option<String>,
     },
+    /// Carry out exactly a saved plan, or refuse.
+    Apply(Box<SavedOrder>),
+    /// Try again at once in the next cycle: a person, or an app with everybody who failed in it.
+    Retry {
+        /// By mail or immutable id.
+        user: Option<String>,
+        /// One app only.
+        app: Option<String>,
+    },
     /// Tell how the service is.
     Status,
     /// List what waits.
@@ -33,8 +43,8 @@ pub enum Command {
     Approve {
         /// The hold's id, or its beginning.
         id: String,
-        /// One person's part only.
-        user: Option<String>,
+        /// These people's parts only; all of it when nobody is named.
+        users: Vec<String>,
         /// How many changes the person saw.
         count: Option<usize>,
     },
@@ -42,6 +52,8 @@ pub enum Command {
     Reject {
         /// The hold's id, or its beginning.
         id: String,
+        /// These people's parts only; all of it when nobody is named.
+        users: Vec<String>,
     },
 }
 
@@ -63,6 +75,13 @@ pub enum Reply {
         /// The plan.
         plan: Box<PlanView>,
     },
+    /// A saved plan was refused, because it would be another one now.
+    Moved {
+        /// The exit code.
+        code: u8,
+        /// The plan as it would be now.
+        plan: Box<PlanView>,
+    },
     /// How the service is.
     Status(Box<StatusView>),
     /// What waits.
@@ -73,6 +92,13 @@ pub enum Reply {
         id: String,
         /// How many changes it was about.
         changes: usize,
+    },
+    /// What is tried again.
+    Retried {
+        /// People.
+        people: usize,
+        /// Apps in quarantine.
+        apps: usize,
     },
     /// It can't be done.
     Refused {
@@ -90,11 +116,19 @@ impl Reply {
         Self::Refused { code, fault }
     }
 
+    /// A cycle that ended.
+    pub(super) fn cycle(report: &CycleReport) -> Self {
+        Self::Cycle { code: report.ending.code(), cycle: CycleView::from(&report.summary) }
+    }
+
     /// The exit code of a command that got this answer.
     pub const fn code(&self) -> u8 {
         match self {
-            Self::Cycle { code, .. } | Self::Plan { code, .. } | Self::Refused { code, .. } => *code,
-            Self::Status(_) | Self::Holds(_) | Self::Decided { .. } => 0,
+            Self::Cycle { code, .. }
+            | Self::Plan { code, .. }
+            | Self::Moved { code, .. }
+            | Self::Refused { code, .. } => *code,
+            Self::Status(_) | Self::Holds(_) | Self::Decided { .. } | Self::Retried { .. } => 0,
         }
     }
 }
@@ -126,14 +160,16 @@ impl<P: Ports> Engine<P> {
         let carried = match command {
             Command::Cycle { user } => self.run_cycle(actor, user, stop, progress).await,
             Command::Plan { app, user } => self.show_plan(app.as_deref(), user.as_deref(), progress).await,
+            Command::Apply(saved) => self.apply_saved(*saved, actor, stop, progress).await,
+            Command::Retry { user, app } => self.try_again(user.as_deref(), app.as_deref(), actor),
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Holds => self.list_holds(),
-            Command::Approve { id, user, count } => self
-                .approve(&id, user.as_deref(), count, actor)
+            Command::Approve { id, users, count } => self
+                .approve(&id, users.iter().map(String::as_str), count, actor)
                 .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
-            Command::Reject { id } => {
-                self.reject(&id, actor).map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes))))
-            }
+            Command::Reject { id, users } => self
+                .reject_people(&id, users.iter().map(String::as_str), actor)
+                .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
         };
         carried.unwrap_or_else(Reply::from)
     }
@@ -147,7 +183,7 @@ impl<P: Ports> Engine<P> {
     ) -> Result<Reply, Abort> {
         let order = CycleOrder { actor: actor.to_owned(), only, stop };
         let report = self.cycle(order, progress).await?;
-        Ok(Reply::Cycle { code: report.ending.code(), cycle: CycleView::from(&report.summary) })
+        Ok(Reply::cycle(&report))
     }
 
     async fn show_plan(
@@ -156,10 +192,8 @@ impl<P: Ports> Engine<P> {
         user: Option<&str>,
         progress: &mut dyn Progress,
     ) -> Result<Reply, Abort> {
-        if let Some(app) = app.filter(|app| !self.apps.iter().any(|one| one.rules.app.as_str() == *app)) {
-            let names: Vec<&str> = self.apps.iter().map(|one| one.rules.app.as_str()).collect();
-            let message = format!("no app is named {app:?}; the configuration has {}", names.join(", "));
-            return Ok(Reply::refused(2, "no_such_app", message, "use one of these names"));
+        if let Some(refusal) = self.no_such_app(app) {
+            return Ok(refusal);
         }
         let cycle = CycleId::at(self.clock.now());
         let prepared = self.prepare(cycle, user, &std::collections::BTreeMap::new(), progress).await?;
@@ -172,11 +206,36 @@ impl<P: Ports> Engine<P> {
             (true, false, true) => Ending::Held,
             (true, false, false) => Ending::Done,
         };
-        Ok(Reply::Plan { code: ending.code(), plan: Box::new(PlanView::of(&prepared, app)) })
+        let plan = self.bound(PlanView::of(&prepared, app), app, user)?;
+        Ok(Reply::Plan { code: ending.code(), plan: Box::new(plan) })
+    }
+
+    fn no_such_app(&self, app: Option<&str>) -> Option<Reply> {
+        let app = app.filter(|app| !self.apps.iter().any(|one| one.rules.app.as_str() == *app))?;
+        let names: Vec<&str> = self.apps.iter().map(|one| one.rules.app.as_str()).collect();
+        let message = format!("no app is named {app:?}; the configuration has {}", names.join(", "));
+        Some(Reply::refused(2, "no_such_app", message, "use one of these names"))
+    }
+
+    fn try_again(&mut self, user: Option<&str>, app: Option<&str>, actor: &str) -> Result<Reply, Abort> {
+        if let Some(refusal) = self.no_such_app(app) {
+            return Ok(refusal);
+        }
+        let Retried { people, apps } = self.retry(user, app, actor)?;
+        if people + apps == 0 {
+            let message = match (user, app) {
+                (Some(user), _) => format!("nothing of {user:?} failed and waits"),
+                (None, Some(app)) => format!("{app} isn't in quarantine, and nobody in it failed and waits"),
+                (None, None) => "nothing failed and waits".to_owned(),
+            };
+            return Ok(Reply::refused(2, "nothing_to_retry", message, "`zendesk-dirsync status` shows what waits"));
+        }
+        Ok(Reply::Retried { people, apps })
     }
 
     fn list_holds(&self) -> Result<Reply, Abort> {
-        Ok(Reply::Holds(self.ledger.holds()?.iter().map(HoldView::from).collect()))
+        let now = self.clock.now();
+        Ok(Reply::Holds(self.all_holds()?.iter().map(|hold| HoldView::at(hold, now)).collect()))
     }
 
     /// How the service is, as far as the store knows.
@@ -187,7 +246,7 @@ impl<P: Ports> Engine<P> {
         let cycles = self.ledger.last_cycles(1_000)?;
         let complete = |cycle: &&CycleSummary| cycle.complete == Completeness::Complete;
         let last_complete = cycles.iter().find(complete);
-        let holds = self.ledger.holds()?;
+        let holds = self.all_holds()?;
         let waiting: Vec<_> = holds.iter().filter(|hold| hold.state == HoldState::Waiting).collect();
         let mut accounts = std::collections::BTreeMap::new();
         for app in &self.apps {
@@ -207,6 +266,7 @@ impl<P: Ports> Engine<P> {
                 .min()
                 .map(|since| since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
             accounts,
+            brakes: self.brakes_view()?,
             reload: None,
         })
     }

@@ -59,6 +59,7 @@ impl<P: Ports> Engine<P> {
             self.ledger.remember(&plan.app, &known)?;
         }
         self.end_notes(plan)?;
+        self.conclude_keeps(plan)?;
         let troubles_new = self.troubles(plan, reads.complete, run)?;
         let now = self.clock.now();
         let planned = plan.changes.iter().map(|change| change.digest()).collect();
@@ -78,7 +79,8 @@ impl<P: Ports> Engine<P> {
         }
         let before = self.ledger.holds()?;
         let mine: Vec<_> = before.into_iter().filter(|record| record.app == plan.app).collect();
-        if mine != records {
+        // What was spent by a saved plan is in no hold.
+        if mine != records || !self.ledger.spent(&plan.app)?.is_empty() {
             self.ledger.keep_holds(&plan.app, &records)?;
         }
         let waits = |record: &&HoldRecord| matches!(record.state, HoldState::Waiting);

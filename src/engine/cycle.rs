@@ -9,18 +9,22 @@ use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 use crate::domain::plan::Plan;
 use crate::domain::scope::Resolved;
 
-use super::apply::{Carried, Run};
-use super::conclude::{Brakes, Concluded, Reads};
+use super::apply::Run;
 use super::gather::{GatherFault, Question, Wants, question};
 use super::holds::missing_group;
 use super::ports::{
-    AppCounts, BrakeLedger as _, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault,
-    Report,
+    AppCounts, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
 use super::propose::{ProposeFault, Whole, names};
 use super::quarantine::Showed;
+use super::saved::SavedOrder;
+use super::serve::Round;
 use super::trials::Scope;
+use super::view::PlanView;
 use super::{Abort, CycleReport, Ending, Engine, Ports, Stop};
+
+/// Groups that aren't reached any more and whose names are kept; they only serve messages.
+const FORMER_GROUPS_MAX: usize = 1_000;
 
 /// What is asked of a cycle.
 #[derive(Debug, Clone)]
@@ -94,7 +98,8 @@ impl<P: Ports> Engine<P> {
             match self.gather(at, &asked, &mut wants, progress).await {
                 Ok(read) => {
                     progress.note(&Event::Read(&read));
-                    wholes.insert(name, Whole { question: asked, read });
+                    let former = self.ledger.groups(&name)?;
+                    wholes.insert(name, Whole { question: asked, read, former });
                 }
                 Err(GatherFault::Ledger(fault)) => return Err(fault.into()),
                 Err(GatherFault::Read(fault)) => {
@@ -112,7 +117,7 @@ impl<P: Ports> Engine<P> {
                 apps.push(AppPlan { app, result: Err(problem.clone()), missing });
                 continue;
             }
-            let result = match self.propose(at, wants, &wholes, &mut faults, &cycle).await {
+            let result = match self.propose(at, wants, &wholes, &mut faults, &cycle, progress).await {
                 Ok(proposed) => {
                     let (plan, review) = self.brake(at, proposed.plan, &proposed.missing, &wholes)?;
                     missing = proposed.missing;
@@ -164,6 +169,33 @@ impl<P: Ports> Engine<P> {
     /// # Errors
     /// When the store or the report can't be used: nothing more is written then.
     pub async fn cycle(&mut self, order: CycleOrder, progress: &mut dyn Progress) -> Result<CycleReport, Abort> {
+        self.cycle_of(order, None, progress).await
+    }
+
+    /// Runs one cycle, or exactly a saved plan in one; one that breaks off leaves its trace where that is possible.
+    pub(super) async fn cycle_of(
+        &mut self,
+        order: CycleOrder,
+        saved: Option<&SavedOrder>,
+        progress: &mut dyn Progress,
+    ) -> Result<CycleReport, Abort> {
+        let began = self.clock.now();
+        let done = self.run_through(order, saved, progress).await;
+        if let Err(abort) = &done {
+            let mut summary = self.summary(&CycleId::at(began), began, Ending::Storage, BTreeMap::new(), false);
+            summary.text = abort.to_string();
+            // What keeps the cycle from going on may keep this from being noted as well.
+            let _ = self.ledger.end_cycle(&summary);
+        }
+        done
+    }
+
+    async fn run_through(
+        &mut self,
+        order: CycleOrder,
+        saved: Option<&SavedOrder>,
+        progress: &mut dyn Progress,
+    ) -> Result<CycleReport, Abort> {
         let began = self.clock.now();
         let cycle = CycleId::at(began);
         tracing::info!(cycle = %cycle, "cycle began");
@@ -179,8 +211,14 @@ impl<P: Ports> Engine<P> {
             self.judge(one.at, Showed::Fault(one.fault.problem()), &mut run)?;
             skip.insert(one.at, one.fault.problem());
         }
-        let prepared = self.prepare(cycle.clone(), order.only.as_deref(), &skip, run.progress).await?;
+        let mut prepared = self.prepare(cycle.clone(), order.only.as_deref(), &skip, run.progress).await?;
+        if let Some(saved) = saved
+            && let Some(now) = self.hold_to(saved, &mut prepared, &mut run)?
+        {
+            return Ok(self.refused(&run, now));
+        }
         self.pin(&prepared.wholes)?;
+        self.keep_groups(&prepared.wholes)?;
         run.reached = prepared.wholes.iter().map(|(name, whole)| (name.clone(), whole.reached())).collect();
         let complete: BTreeSet<DirectoryName> =
             prepared.wholes.keys().filter(|name| !prepared.faults.contains_key(*name)).cloned().collect();
@@ -188,61 +226,19 @@ impl<P: Ports> Engine<P> {
         if !prepared.faults.is_empty() {
             endings.insert(Ending::Directory);
         }
+        let scope = if order.only.is_none() { Scope::Whole } else { Scope::Person };
+        let faults = &prepared.faults;
+        let round = Round { complete: &complete, faults, skip: &skip, probes: &gates.probes, scope };
         let mut counts = BTreeMap::new();
         let mut plans = BTreeMap::new();
-        for (at, part) in prepared.apps.into_iter().enumerate() {
-            let (plan, reviewed) = match part.result {
-                Ok(pair) => pair,
-                Err(problem) => {
-                    endings.insert(Ending::Zendesk);
-                    if !skip.contains_key(&at) {
-                        self.judge(at, Showed::Fault(problem.clone()), &mut run)?;
-                    }
-                    self.tell_fault(&mut run, Some(&part.app), None, problem)?;
-                    continue;
-                }
-            };
-            let mut approved = reviewed.approved.clone();
-            if gates.probes.contains(&at) {
-                approved = self.probe(&part.app, approved)?;
+        for part in prepared.apps {
+            // By name: of a saved plan only a part of the apps is left.
+            let Some(at) = self.apps.iter().position(|app| app.rules.app == part.app) else { continue };
+            let app = part.app.clone();
+            if let Some((plan, count)) = self.serve(at, part, &round, &mut endings, &mut run).await? {
+                counts.insert(app.clone(), count);
+                plans.insert(app, plan);
             }
-            let passed_over = reviewed.approved.changes().len() - approved.changes().len();
-            let mut carried = self.apply(at, approved, &mut run).await?;
-            carried.left += passed_over;
-            let of_app = |name: &&DirectoryName| {
-                self.apps[at].rules.assignments.iter().any(|assignment| assignment.directory == **name)
-            };
-            let unread = prepared.faults.keys().filter(of_app).cloned().collect();
-            let reads = Reads { complete: &complete, unread: &unread };
-            let scope = if order.only.is_none() { Scope::Whole } else { Scope::Person };
-            self.keep_trials(&plan, &carried.tries, scope, &unread, &mut run)?;
-            // A cycle for one person says nothing about the others' troubles and holds.
-            let concluded = match scope {
-                Scope::Whole => {
-                    let concluded = self.conclude(&plan, &reviewed.held, &carried.begun, &reads, &mut run)?;
-                    self.keep_missing(&plan, &part.missing, &complete)?;
-                    concluded
-                }
-                Scope::Person => {
-                    self.keep_spent(&part.app)?;
-                    let goes = reviewed.approved.changes().len() + reviewed.deferred.len();
-                    let held = plan.changes.len().saturating_sub(goes);
-                    let brakes = if held > 0 { Brakes::On } else { Brakes::Off };
-                    Concluded { held, brakes, troubles_new: plan.conflicts.len() + plan.rejected.len() }
-                }
-            };
-            endings.extend(endings_of(&carried, &concluded));
-            let showed = Showed::of(&plan, &carried, self.ledger.quarantine(&part.app)?.as_ref());
-            self.judge(at, showed, &mut run)?;
-            if self.ledger.quarantine(&part.app)?.is_some() {
-                endings.insert(Ending::Zendesk);
-            }
-            if let Some(problem) = carried.fault.clone() {
-                self.tell_fault(&mut run, Some(&part.app), None, problem)?;
-            }
-            let population = self.ledger.app_standing(&part.app)?.population;
-            counts.insert(part.app.clone(), app_counts(&plan, &carried, &concluded, population));
-            plans.insert(part.app, plan);
         }
         for (name, fault) in &prepared.faults {
             self.tell_fault(&mut run, None, Some(name), fault.problem())?;
@@ -253,7 +249,19 @@ impl<P: Ports> Engine<P> {
         self.tell_cycle(&mut run, &summary, ending, waits.as_deref())?;
         self.ledger.end_cycle(&summary)?;
         tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, waits, "cycle ended");
-        Ok(CycleReport { ending, summary, faults: prepared.faults, plans })
+        Ok(CycleReport { ending, summary, faults: prepared.faults, plans, moved: None })
+    }
+
+    /// A saved plan that moved: nothing was done, and there was no cycle to be kept.
+    fn refused(&self, run: &Run<'_>, now: Box<PlanView>) -> CycleReport {
+        let is_directory = |name: &String| self.directories.iter().any(|one| one.name().as_str() == name);
+        let ending = match now.faults.keys().next() {
+            Some(_) if now.faults.keys().any(is_directory) => Ending::Directory,
+            Some(_) => Ending::Zendesk,
+            None => Ending::Held,
+        };
+        let summary = self.summary(&run.cycle, run.now, ending, BTreeMap::new(), now.faults.is_empty());
+        CycleReport { ending, summary, faults: BTreeMap::new(), plans: BTreeMap::new(), moved: Some(now) }
     }
 
     /// The store belongs to these Zendesk accounts and no others.
@@ -281,8 +289,21 @@ impl<P: Ports> Engine<P> {
         Ok(())
     }
 
+    /// Keeps the groups that were reached, and those that earlier reads reached: they have names only there.
+    fn keep_groups(&mut self, wholes: &BTreeMap<DirectoryName, Whole>) -> Result<(), Abort> {
+        for (name, whole) in wholes {
+            let mut groups = whole.read.end().groups.clone();
+            let gone = whole.former.iter().filter(|(id, _)| !whole.read.end().groups.contains_key(*id));
+            groups.extend(gone.take(FORMER_GROUPS_MAX).map(|(id, group)| (*id, group.clone())));
+            if groups != whole.former {
+                self.ledger.keep_groups(name, &groups)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Tells of a directory or app that couldn't be served.
-    fn tell_fault(
+    pub(super) fn tell_fault(
         &mut self,
         run: &mut Run<'_>,
         app: Option<&AppName>,
@@ -374,22 +395,4 @@ fn narrow(mut plan: Plan, review: Review, user: &str) -> (Plan, Review) {
     let digests: BTreeSet<Digest> = plan.changes.iter().map(Change::digest).collect();
     deferred.retain(|digest, _| digests.contains(digest));
     (plan, Review { approved: approved.part(wanted), held, deferred })
-}
-
-fn endings_of(carried: &Carried, concluded: &Concluded) -> impl Iterator<Item = Ending> {
-    let zendesk = carried.fault.is_some().then_some(Ending::Zendesk);
-    let held = (concluded.brakes == Brakes::On).then_some(Ending::Held);
-    let failed = (carried.failed > 0 || carried.left > 0 || concluded.troubles_new > 0).then_some(Ending::Failed);
-    [zendesk, held, failed].into_iter().flatten()
-}
-
-const fn app_counts(plan: &Plan, carried: &Carried, concluded: &Concluded, population: usize) -> AppCounts {
-    AppCounts {
-        done: carried.done,
-        failed: carried.failed + carried.left,
-        held: concluded.held,
-        rejected: plan.rejected.len(),
-        conflicts: plan.conflicts.len(),
-        population,
-    }
 }

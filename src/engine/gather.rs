@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::domain::account::{DesiredAccount, Trace};
 use crate::domain::account_state::AccountState;
 use crate::domain::assignment::{EmptyGroup, Membership, PinKey, Role, grants};
+use crate::domain::dn::Dn;
 use crate::domain::id::{DirectoryName, Email, EntryId, ExternalId, PersonId};
 use crate::domain::mapping::{ExternalIdRule, Mapped, Rejection};
 use crate::domain::plan::Rejected;
@@ -200,7 +201,7 @@ impl Listener<'_> {
             AccountState::Unknown { why } => self.reject(sighting, &person, Rejection::new("account state", why)),
             AccountState::Usable { .. } | AccountState::Locked { .. } => match self.map(sighting, &person, ledger)? {
                 Err(why) => self.reject(sighting, &person, why),
-                Ok(mapped) => match self.claim(&person, &mapped, wants) {
+                Ok(mapped) => match self.claim(sighting, &person, &mapped, wants, ledger)? {
                     Err(why) => self.reject(sighting, &person, why),
                     Ok(external_id) => self.desire(sighting, person.clone(), mapped, external_id, memberships),
                 },
@@ -252,7 +253,14 @@ impl Listener<'_> {
     }
 
     /// Notes the mail and the external id; when somebody else has either already, both people are rejected.
-    fn claim(&self, person: &PersonId, mapped: &Mapped, wants: &mut Wants) -> Result<Option<ExternalId>, Rejection> {
+    fn claim<L: Ledger>(
+        &self,
+        sighting: &Sighting,
+        person: &PersonId,
+        mapped: &Mapped,
+        wants: &mut Wants,
+        ledger: &L,
+    ) -> Result<Result<Option<ExternalId>, Rejection>, LedgerFault> {
         let external_id = match self.rules.mapping.external_id() {
             ExternalIdRule::Own => Some(ExternalId::own(person.entry)),
             ExternalIdRule::Template(_) => mapped.external_id.clone(),
@@ -269,25 +277,35 @@ impl Listener<'_> {
                 shared = Some((first.clone(), "external_id", id.to_string()));
             }
         }
-        let Some((other, field, value)) = shared else { return Ok(external_id) };
-        let why =
-            |with: &PersonId| Rejection::new(field, format!("{value} is also {with}'s: give one of them another"));
+        let Some((other, field, value)) = shared else { return Ok(Ok(external_id)) };
+        // People find an entry by its DN; the id is left for one that isn't known any more.
+        let why = |with: Option<&Dn>, id: &PersonId| {
+            let with = with.map_or_else(|| id.to_string(), ToString::to_string);
+            Rejection::new(field, format!("{value} is also that of {with}: give one of them another"))
+        };
+        let known = ledger.known(&self.rules.app, &other)?.map(|known| known.dn);
+        let theirs = match wants.people.get(&other) {
+            Some(Want::Rejected(rejected)) => rejected.dn.clone().or(known),
+            Some(Want::Differs(desired)) => Some(desired.dn.clone()),
+            Some(Want::Same | Want::Unusable(_)) | None => known,
+        };
+        let mine = || why(Some(&sighting.entry.dn), person);
         let displaced = match wants.people.get(&other) {
-            Some(Want::Rejected(rejected)) => Rejected { why: why(person), ..(**rejected).clone() },
+            Some(Want::Rejected(rejected)) => Rejected { why: mine(), ..(**rejected).clone() },
             Some(Want::Differs(desired)) => Rejected {
                 person: other.clone(),
                 user: Some(desired.email.clone()),
                 name: Some(desired.name.clone()),
                 dn: Some(desired.dn.clone()),
-                why: why(person),
+                why: mine(),
             },
             Some(Want::Same | Want::Unusable(_)) | None => {
                 let user = Some(mapped.email.clone());
-                Rejected { person: other.clone(), user, name: None, dn: None, why: why(person) }
+                Rejected { person: other.clone(), user, name: None, dn: theirs.clone(), why: mine() }
             }
         };
         wants.people.insert(other.clone(), Want::Rejected(Box::new(displaced)));
-        Err(why(&other))
+        Ok(Err(why(theirs.as_ref(), &other)))
     }
 
     fn desire(

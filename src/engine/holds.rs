@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::brake::{Hold, HoldReason, Undecided};
-use crate::domain::change::Guard;
-use crate::domain::id::{AppName, CycleId, Digest, DirectoryName, PersonId};
+use crate::domain::change::{Change, Guard};
+use crate::domain::id::{AppName, CycleId, Digest, Digester, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 
 use super::ports::{BrakeLedger as _, Clock, HeldChange, HoldRecord, HoldState, Ledger, LedgerFault, Report};
+use super::view::{changes_text, wait_text};
 use super::{Abort, Engine, Ports};
 
 /// How long an approval holds good.
@@ -25,7 +26,7 @@ pub enum HoldFault {
     #[error("several holds begin with {0}: give more of the id")]
     Ambiguous(String),
     /// The count isn't that of what waits.
-    #[error("{given} was given, but {shown} changes wait: look at `holds show {id}` again")]
+    #[error("{given} was given, but {}: look at `holds show {id}` again", wait_text(*shown))]
     Count {
         /// The hold.
         id: String,
@@ -114,6 +115,45 @@ pub fn find<'a>(holds: &'a [HoldRecord], id: &str) -> Result<&'a HoldRecord, Hol
     }
 }
 
+/// The digests of the changes of named people; of all when nobody is named.
+fn named<'a>(hold: &HoldRecord, users: impl IntoIterator<Item = &'a str>) -> Result<BTreeSet<Digest>, HoldFault> {
+    let mut digests = BTreeSet::new();
+    let mut somebody = false;
+    for user in users {
+        somebody = true;
+        let is = |change: &&HeldChange| super::propose::names(user, &change.user, &change.name, &change.person);
+        let mut fits = hold.changes.iter().filter(is).map(|change| change.digest).peekable();
+        if fits.peek().is_none() {
+            return Err(HoldFault::NoSuchUser(user.to_owned()));
+        }
+        digests.extend(fits);
+    }
+    if !somebody {
+        digests.extend(hold.changes.iter().map(|change| change.digest));
+    }
+    Ok(digests)
+}
+
+/// Splits a hold into the part that a person decided against, and what is left of it.
+fn split(hold: &HoldRecord, digests: &BTreeSet<Digest>, state: HoldState) -> (HoldRecord, HoldRecord) {
+    let (part, left) = hold.changes.iter().cloned().partition(|change| digests.contains(&change.digest));
+    let mut id = Digester::new("hold part 1");
+    id.bytes(&hold.id.0);
+    for digest in digests {
+        id.bytes(&digest.0);
+    }
+    let part = HoldRecord { id: id.finish(), state, changes: part, ..hold.clone() };
+    // The code says to the brake that nobody has decided about these, though they may be within the limits by now.
+    let (code, reason) = ("others_approved".to_owned(), "others of this hold were decided about, these not".to_owned());
+    let state = match &hold.state {
+        HoldState::Approved { by, at, digests: approved } => {
+            HoldState::Approved { by: by.clone(), at: *at, digests: approved.difference(digests).copied().collect() }
+        }
+        HoldState::Waiting | HoldState::Rejected { .. } => HoldState::Waiting,
+    };
+    (part, HoldRecord { code, reason, state, changes: left, ..hold.clone() })
+}
+
 impl<P: Ports> Engine<P> {
     /// The holds of every app, without what was begun since they were kept.
     pub(super) fn all_holds(&self) -> Result<Vec<HoldRecord>, LedgerFault> {
@@ -154,14 +194,14 @@ impl<P: Ports> Engine<P> {
         self.ledger.keep_holds(app, &holds)
     }
 
-    /// Lets what waits in a hold go on: all of it, or one person's part. It is carried out by the next cycle.
+    /// Lets what waits in a hold go on: all of it, or the parts of the named people. The next cycle carries it out.
     ///
     /// # Errors
     /// The outer one when the store or the report can't be used, the inner one when the word doesn't fit.
-    pub fn approve(
+    pub fn approve<'a>(
         &mut self,
         id: &str,
-        user: Option<&str>,
+        users: impl IntoIterator<Item = &'a str>,
         count: Option<usize>,
         actor: &str,
     ) -> Result<Result<HoldAnswer, HoldFault>, Abort> {
@@ -171,16 +211,13 @@ impl<P: Ports> Engine<P> {
             Ok(hold) => hold.clone(),
             Err(fault) => return Ok(Err(fault)),
         };
-        let named = |change: &&HeldChange| {
-            user.is_none_or(|user| super::propose::names(user, &change.user, &change.name, &change.person))
-        };
-        let mut digests: BTreeSet<Digest> = hold.changes.iter().filter(named).map(|change| change.digest).collect();
         if hold.changes.is_empty() {
             return Ok(Err(HoldFault::NothingWaits(hold.reason)));
         }
-        if digests.is_empty() {
-            return Ok(Err(HoldFault::NoSuchUser(user.unwrap_or_default().to_owned())));
-        }
+        let mut digests = match named(&hold, users) {
+            Ok(digests) => digests,
+            Err(fault) => return Ok(Err(fault)),
+        };
         if let Some(given) = count.filter(|given| *given != digests.len()) {
             return Ok(Err(HoldFault::Count { id: hold.id.short(), given, shown: digests.len() }));
         }
@@ -198,6 +235,20 @@ impl<P: Ports> Engine<P> {
     /// # Errors
     /// As [`Engine::approve`].
     pub fn reject(&mut self, id: &str, actor: &str) -> Result<Result<HoldAnswer, HoldFault>, Abort> {
+        self.reject_people(id, [], actor)
+    }
+
+    /// Decides against the parts of the named people in a hold, or against all of it when nobody is named. What is left
+    /// waits on, whatever the limits say about so few.
+    ///
+    /// # Errors
+    /// As [`Engine::approve`].
+    pub fn reject_people<'a>(
+        &mut self,
+        id: &str,
+        users: impl IntoIterator<Item = &'a str>,
+        actor: &str,
+    ) -> Result<Result<HoldAnswer, HoldFault>, Abort> {
         let holds = self.all_holds()?;
         let hold = match find(&holds, id) {
             Ok(hold) => hold.clone(),
@@ -206,10 +257,37 @@ impl<P: Ports> Engine<P> {
         if hold.changes.is_empty() {
             return Ok(Err(HoldFault::NothingWaits(hold.reason)));
         }
-        let answer = HoldAnswer { id: hold.id, app: hold.app.clone(), changes: hold.changes.len() };
+        let digests = match named(&hold, users) {
+            Ok(digests) => digests,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        let answer = HoldAnswer { id: hold.id, app: hold.app.clone(), changes: digests.len() };
         let state = HoldState::Rejected { by: actor.to_owned(), at: self.clock.now() };
-        self.decide(&holds, &hold, state, Subject::Reject, answer.changes, actor)?;
+        if digests.len() == hold.changes.len() {
+            self.decide(&holds, &hold, state, Subject::Reject, answer.changes, actor)?;
+        } else {
+            let (part, left) = split(&hold, &digests, state);
+            self.tell_decision(&hold, Subject::Reject, answer.changes, actor)?;
+            let mine = holds.iter().filter(|other| other.app == hold.app && other.id != hold.id).cloned();
+            let kept: Vec<HoldRecord> = mine.chain([left, part]).collect();
+            self.ledger.keep_holds(&hold.app, &kept)?;
+        }
         Ok(Ok(answer))
+    }
+
+    fn tell_decision(&mut self, hold: &HoldRecord, subject: Subject, count: usize, actor: &str) -> Result<(), Abort> {
+        let now = self.clock.now();
+        // Told first: a decision that isn't on record doesn't count.
+        self.report.ready()?;
+        // Cycles count from 1: a cycle that begins in the same millisecond has no place 0.
+        let mut notice = Notice::new(now, CycleId::at(now), 0, subject, Verdict::Done, actor);
+        notice.app = Some(hold.app.clone());
+        let mut cause = Notice::cause_code(&hold.code);
+        cause.evidence =
+            Some(format!("hold {}: {count} of {}; {}", hold.id.short(), changes_text(hold.changes.len()), hold.reason));
+        notice.cause = Some(cause);
+        self.report.tell(&notice)?;
+        Ok(())
     }
 
     fn decide(
@@ -221,17 +299,7 @@ impl<P: Ports> Engine<P> {
         count: usize,
         actor: &str,
     ) -> Result<(), Abort> {
-        let now = self.clock.now();
-        // Told first: a decision that isn't on record doesn't count.
-        self.report.ready()?;
-        // Cycles count from 1: a cycle that begins in the same millisecond has no place 0.
-        let mut notice = Notice::new(now, CycleId::at(now), 0, subject, Verdict::Done, actor);
-        notice.app = Some(hold.app.clone());
-        let mut cause = Notice::cause_code(&hold.code);
-        cause.evidence =
-            Some(format!("hold {}: {count} of {} changes; {}", hold.id.short(), hold.changes.len(), hold.reason));
-        notice.cause = Some(cause);
-        self.report.tell(&notice)?;
+        self.tell_decision(hold, subject, count, actor)?;
         let mine = holds.iter().filter(|other| other.app == hold.app).cloned();
         let kept: Vec<HoldRecord> = mine
             .map(|other| if other.id == hold.id { HoldRecord { state: state.clone(), ..other } } else { other })
@@ -254,24 +322,16 @@ pub(super) fn renew(
 ) -> (Vec<HoldRecord>, Vec<HoldRecord>) {
     let mut kept = Vec::new();
     let mut new = Vec::new();
-    // One more in a hold makes another hold, but doesn't make the others wait from now on only.
-    let mut waits_since: BTreeMap<(&str, &PersonId), DateTime<Utc>> = BTreeMap::new();
-    for record in before.iter().filter(|record| record.app == *app && record.state == HoldState::Waiting) {
-        for change in &record.changes {
-            waits_since.insert((&record.code, &change.person), record.since);
-        }
-    }
     // What was rejected is kept by the record of the rejection.
     for hold in held.iter().filter(|hold| hold.reason != HoldReason::Rejected) {
         let id = hold.id();
         let known = before.iter().find(|record| record.app == *app && record.id == id);
-        let waited = hold.changes.iter().filter_map(|one| waits_since.get(&(hold.reason.code(), &one.person))).min();
         let record = HoldRecord {
             id,
             app: app.clone(),
             code: hold.reason.code().to_owned(),
             reason: hold.reason.to_string(),
-            since: known.map_or_else(|| waited.copied().unwrap_or(now), |known| known.since),
+            since: known.map_or_else(|| eldest(before, app, hold, now), |known| known.since),
             state: known.map_or(HoldState::Waiting, |known| known.state.clone()),
             changes: hold.changes.iter().map(HeldChange::from).collect(),
         };
@@ -316,14 +376,17 @@ pub(super) fn renew(
     (kept, new)
 }
 
+/// Since when the eldest of these changes waits: somebody who joins a hold doesn't make it a new one.
+fn eldest(before: &[HoldRecord], app: &AppName, hold: &Hold, now: DateTime<Utc>) -> DateTime<Utc> {
+    let digests: BTreeSet<Digest> = hold.changes.iter().map(Change::digest).collect();
+    let waits = |record: &&HoldRecord| record.app == *app && !matches!(record.state, HoldState::Rejected { .. });
+    let shares = |record: &&HoldRecord| record.changes.iter().any(|change| digests.contains(&change.digest));
+    before.iter().filter(waits).filter(shares).map(|record| record.since).min().unwrap_or(now)
+}
+
 /// A hold that says only that an assigned group is missing: nobody needs to be affected for it to be shown.
 pub(super) fn missing_group(app: &AppName, text: &str) -> Hold {
     Hold { app: app.clone(), reason: HoldReason::Guard(Guard::GroupMissing(text.to_owned())), changes: Vec::new() }
-}
-
-/// "1 change waits", "5 changes wait".
-pub(super) fn wait_text(count: usize) -> String {
-    if count == 1 { "1 change waits".to_owned() } else { format!("{count} changes wait") }
 }
 
 /// A moment as people read it.

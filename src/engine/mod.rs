@@ -4,16 +4,22 @@
 //! decided after the plan. The engine knows no LDAP, no HTTP, no file.
 
 mod apply;
+pub mod brake_view;
 pub mod command;
 mod conclude;
 mod cycle;
 mod gather;
+mod hold_view;
 pub mod holds;
+mod keeps;
 pub mod ports;
 pub mod progress;
 mod propose;
 mod quarantine;
 mod recover;
+mod reread;
+pub mod saved;
+mod serve;
 mod trials;
 pub mod view;
 mod windows;
@@ -158,4 +164,6 @@ pub struct CycleReport {
     pub faults: BTreeMap<DirectoryName, ReadFault>,
     /// The plans, by app, as they were made.
     pub plans: BTreeMap<AppName, Plan>,
+    /// For a saved plan that was refused: what the plan would be now.
+    pub moved: Option<Box<view::PlanView>>,
 }

@@ -29,6 +29,15 @@ pub enum ProgressView {
         /// Group members that could not be read, by DN.
         dangling: usize,
     },
+    /// Zendesk is asked about people.
+    Asking {
+        /// About those of which app.
+        app: String,
+        /// How many so far.
+        people: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// An app's plan is carried out.
     Applying {
         /// Which app.
@@ -74,6 +83,7 @@ impl From<&Event<'_>> for ProgressView {
                 groups: read.end().groups.len(),
                 dangling: read.end().dangling.len(),
             },
+            Event::Asking(app, people, of) => Self::Asking { app: app.to_string(), people: *people, of: *of },
             Event::Applying(app, changes) => Self::Applying { app: app.to_string(), changes: *changes },
             Event::Applied(applied) => {
                 let (result, fault) = match &applied.outcome {

@@ -8,16 +8,21 @@ use crate::domain::account::{KnownAccount, ObservedAccount};
 use crate::domain::change::Guard;
 use crate::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, ExternalId, PersonId};
 use crate::domain::plan::{Basis, Case, Found, Plan, Proposal, plan};
-use crate::domain::scope::{CompleteRead, Departure, Resolved};
+use crate::domain::scope::{CompleteRead, Departure, GroupSeen, Resolved};
 
 use super::gather::{Question, Want, Wants};
-use super::ports::{CallFault, Directory, Helpdesk, Ledger, LedgerFault, ReadFault};
+use super::ports::{CallFault, Directory, Event, Helpdesk, Ledger, LedgerFault, Progress, ReadFault};
 use super::{Engine, Ports};
+
+/// Newcomers are asked about one by one, at Zendesk's pace: a sign of life comes after so many.
+const ASKED_BETWEEN_SIGNS: usize = 25;
 
 /// A directory that was read in full, with what was asked.
 pub(super) struct Whole {
     pub(super) question: Question,
     pub(super) read: CompleteRead,
+    /// Groups by the names under which earlier reads came upon them.
+    pub(super) former: BTreeMap<EntryId, GroupSeen>,
 }
 
 impl Whole {
@@ -44,9 +49,9 @@ pub(super) struct Proposed {
 }
 
 /// People who may have departed, and why a removal of theirs would have to wait.
-struct Candidate {
-    known: KnownAccount,
-    departure: Departure,
+pub(super) struct Candidate {
+    pub(super) known: KnownAccount,
+    pub(super) departure: Departure,
     guard: Option<Guard>,
 }
 
@@ -55,15 +60,17 @@ impl<P: Ports> Engine<P> {
     pub(super) async fn propose(
         &mut self,
         at: usize,
-        wants: Wants,
+        mut wants: Wants,
         wholes: &BTreeMap<DirectoryName, Whole>,
         faults: &mut BTreeMap<DirectoryName, ReadFault>,
         cycle: &CycleId,
+        progress: &mut dyn Progress,
     ) -> Result<Proposed, ProposeFault> {
         let app = self.apps[at].rules.app.clone();
         let standing = self.ledger.app_standing(&app)?;
         let basis = Basis { store: self.ledger.serial(), rules: self.apps[at].rules.digest(), cycle: cycle.clone() };
-        let (candidates, missing) = self.departures(at, &wants, wholes, faults).await?;
+        let (mut candidates, missing) = self.departures(at, &wants, wholes, faults).await?;
+        let keeps = self.leave_kept(&app, &mut wants, &mut candidates)?;
         let mut rejected = Vec::new();
         let mut wanted = Vec::new();
         for (person, want) in wants.people {
@@ -80,6 +87,7 @@ impl<P: Ports> Engine<P> {
         if wanted.is_empty() && candidates.is_empty() {
             let mut plan = Plan::empty(app, basis, standing.population);
             plan.rejected = rejected;
+            (plan.kept, plan.unkept) = (keeps.kept, keeps.ended);
             return Ok(Proposed { plan, missing });
         }
         let desk = &mut self.apps[at].desk;
@@ -106,7 +114,11 @@ impl<P: Ports> Engine<P> {
                 }
             }
         }
-        for (desired, known, guard) in wanted {
+        let of = wanted.len();
+        for (asked, (desired, known, guard)) in wanted.into_iter().enumerate() {
+            if asked % ASKED_BETWEEN_SIGNS == 0 {
+                progress.note(&Event::Asking(&app, asked, of));
+            }
             let linked = live(known.as_ref(), &observed).cloned();
             let id = desired.external_id.as_ref().filter(|_| linked.is_none());
             let by_external_id: Vec<ObservedAccount> = id.and_then(|id| marked.get(id).cloned()).unwrap_or_default();
@@ -132,7 +144,9 @@ impl<P: Ports> Engine<P> {
             cases,
             rejected,
         };
-        Ok(Proposed { plan: plan(proposal), missing })
+        let mut plan = plan(proposal);
+        (plan.kept, plan.unkept) = (keeps.kept, keeps.ended);
+        Ok(Proposed { plan, missing })
     }
 
     /// Managed people whom no complete read shows as wanted, each looked up by immutable id.
@@ -256,5 +270,6 @@ fn shaken(at: usize, known: &KnownAccount, wholes: &BTreeMap<DirectoryName, Whol
     }
     // A nested group whose right to be read went looks just like one that was taken out.
     let unreached = known.through.iter().find(|id| !end.groups.contains_key(*id))?;
-    Some(Guard::GroupUnreached(unreached.to_string()))
+    let name = whole.former.get(unreached).map_or_else(|| unreached.to_string(), |group| group.name.clone());
+    Some(Guard::GroupUnreached(name))
 }

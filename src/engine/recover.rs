@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::account::{Catalog, KnownAccount, ObservedAccount, Suspended};
+use crate::domain::account::{Catalog, KnownAccount, ObservedAccount, Standing, Suspended};
 use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::change::Action;
 use crate::domain::id::AccountId;
@@ -175,7 +175,10 @@ fn unfinished(
     let lacks = !known.given_groups.is_subset(&groups) || !known.given_tags.is_subset(&account.tags);
     let keeps = left(had_groups, &known.given_groups, &groups) || left(had_tags, &known.given_tags, &account.tags);
     let other = match action {
-        Action::Deprovision => account.role != Role::EndUser,
+        // Whether the sessions were ended, which may be all that was left of a removal under way, can't be seen.
+        Action::Deprovision => {
+            account.role != Role::EndUser || before.is_some_and(|before| before.standing == Standing::Ending)
+        }
         Action::Provision | Action::Link | Action::Adopt | Action::Update | Action::Reactivate => {
             let custom = matches!(known.written.role, RoleGrant::Custom(_)) && role != known.written.role;
             let demoted = before.is_some_and(|before| before.written.role == role && role != known.written.role);

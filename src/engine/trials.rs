@@ -80,7 +80,7 @@ impl Tries {
             }
             // A seat is nobody's fault, and may be there in the next cycle.
             Outcome::Refused(problem) | Outcome::NotAttempted(problem) if problem.kind == CallFault::SEATS_SHORT => {}
-            Outcome::Refused(_) if fault.is_some() => {}
+            Outcome::Refused(_) | Outcome::NotAttempted(_) if fault.is_some() => {}
             Outcome::Refused(problem) => {
                 self.count(fresh);
                 self.count_writes(fresh);

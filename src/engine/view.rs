@@ -7,13 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::brake::Hold;
+use crate::domain::brake::{Hold, Review};
 use crate::domain::change::{Action, Change, FieldValue};
 use crate::domain::id::{Digest, Digester};
 use crate::domain::scope::Departure;
 
+use super::brake_view::BrakesView;
 use super::cycle::{AppPlan, Prepared};
-use super::ports::{CycleSummary, HoldRecord, HoldState};
+pub use super::hold_view::{HeldChangeView, HoldView};
+use super::ports::CycleSummary;
+use super::saved::SavedView;
 
 /// A plan over all apps, format 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +41,19 @@ pub struct PlanView {
     pub faults: BTreeMap<String, FaultView>,
     /// How many changes of each action, of how many managed accounts.
     pub counts: BTreeMap<String, CountView>,
+    /// What a file of it is bound to; only there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub saved: Option<SavedView>,
+}
+
+/// `1 change waits`, `2 changes wait`.
+pub fn wait_text(n: usize) -> String {
+    format!("{} {}", changes_text(n), if n == 1 { "waits" } else { "wait" })
+}
+
+/// `1 change`, `2 changes`.
+pub fn changes_text(n: usize) -> String {
+    if n == 1 { "1 change".to_owned() } else { format!("{n} changes") }
 }
 
 /// From what a plan was made.
@@ -76,6 +92,29 @@ pub struct ChangeView {
     pub changes: Vec<FieldView>,
     /// Why it waits, if it does.
     pub held: Option<HeldView>,
+    /// Until when it isn't tried because it failed, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<DeferredView>,
+}
+
+/// A change that failed and isn't tried yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeferredView {
+    /// How often it failed.
+    pub failures: u32,
+    /// Not tried before, RFC 3339; none when it isn't tried any more.
+    pub until: Option<String>,
+}
+
+impl DeferredView {
+    /// For people.
+    pub fn text(&self) -> String {
+        let failures = if self.failures == 1 { "1 failure".to_owned() } else { format!("{} failures", self.failures) };
+        match &self.until {
+            Some(until) => format!("waits until {until} after {failures}"),
+            None => format!("not tried any more after {failures}"),
+        }
+    }
 }
 
 /// Why a change is made.
@@ -180,48 +219,6 @@ pub struct CountView {
     pub of: usize,
 }
 
-/// A hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HoldView {
-    /// The id; the first eight digits are enough for a command.
-    pub id: String,
-    /// The app.
-    pub app: String,
-    /// The reason's code.
-    pub code: String,
-    /// The reason.
-    pub reason: String,
-    /// Since when, RFC 3339.
-    pub since: String,
-    /// `waiting`, `approved` or `rejected`.
-    pub state: String,
-    /// Who approved or rejected it, and how many changes an approval lets go on.
-    pub decided: Option<String>,
-    /// What waits.
-    pub changes: Vec<HeldChangeView>,
-}
-
-/// One change that waits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HeldChangeView {
-    /// What is done.
-    pub action: String,
-    /// To whom, by mail.
-    pub user: String,
-    /// By name.
-    pub name: String,
-    /// The immutable id.
-    pub directory_id: String,
-    /// The account.
-    pub zendesk_id: Option<u64>,
-    /// The cause's code.
-    pub cause: String,
-    /// The ways through groups and the evidence.
-    pub why: Vec<String>,
-    /// `field: before → after`.
-    pub fields: Vec<String>,
-}
-
 /// How the service is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct StatusView {
@@ -241,6 +238,9 @@ pub struct StatusView {
     pub held_since: Option<String>,
     /// Managed active accounts, by app.
     pub accounts: BTreeMap<String, usize>,
+    /// What waits by itself, and how much of the limits over time is used up.
+    #[serde(default)]
+    pub brakes: BrakesView,
     /// What the last reload of the configuration said, if it was refused.
     pub reload: Option<String>,
 }
@@ -279,39 +279,7 @@ pub fn json(value: &FieldValue) -> serde_json::Value {
     }
 }
 
-impl From<&HoldRecord> for HoldView {
-    fn from(record: &HoldRecord) -> Self {
-        let (state, decided) = match &record.state {
-            HoldState::Waiting => ("waiting", None),
-            HoldState::Approved { by, digests, .. } => {
-                ("approved", Some(format!("{by} let {} of {} changes go on", digests.len(), record.changes.len())))
-            }
-            HoldState::Rejected { by, .. } => ("rejected", Some(format!("{by} decided against it"))),
-        };
-        let change = |held: &super::ports::HeldChange| HeldChangeView {
-            action: held.action.to_string(),
-            user: held.user.clone(),
-            name: held.name.clone(),
-            directory_id: held.person.entry.to_string(),
-            zendesk_id: held.account.map(|id| id.0),
-            cause: held.cause.clone(),
-            why: held.why.clone(),
-            fields: held.fields.clone(),
-        };
-        Self {
-            id: record.id.to_string(),
-            app: record.app.to_string(),
-            code: record.code.clone(),
-            reason: record.reason.clone(),
-            since: record.since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
-            state: state.to_owned(),
-            decided,
-            changes: record.changes.iter().map(change).collect(),
-        }
-    }
-}
-
-fn change_view(change: &Change, held: &BTreeMap<Digest, HeldView>) -> ChangeView {
+fn change_view(change: &Change, held: &BTreeMap<Digest, HeldView>, review: &Review) -> ChangeView {
     let digest = change.digest();
     ChangeView {
         digest: digest.to_string(),
@@ -332,6 +300,10 @@ fn change_view(change: &Change, held: &BTreeMap<Digest, HeldView>) -> ChangeView
             .map(|f| FieldView { field: f.field.to_owned(), before: json(&f.before), after: json(&f.after) })
             .collect(),
         held: held.get(&digest).cloned(),
+        deferred: review
+            .deferred
+            .get(&digest)
+            .map(|one| DeferredView { failures: one.failures, until: one.until.map(super::holds::when) }),
     }
 }
 
@@ -363,6 +335,7 @@ impl PlanView {
             notices: Vec::new(),
             faults: BTreeMap::new(),
             counts: BTreeMap::new(),
+            saved: None,
         };
         for (name, fault) in &prepared.faults {
             view.faults.insert(name.to_string(), FaultView::from(&fault.problem()));
@@ -395,7 +368,7 @@ impl PlanView {
         self.based_on.store = plan.based_on.store;
         self.based_on.apps.insert(app.clone(), plan.based_on.rules.to_string());
         let held = held_views(&review.held);
-        self.changes.extend(plan.changes.iter().map(|change| change_view(change, &held)));
+        self.changes.extend(plan.changes.iter().map(|change| change_view(change, &held, review)));
         self.rejected.extend(plan.rejected.iter().map(|one| RejectedView {
             app: app.clone(),
             directory_id: one.person.entry.to_string(),

@@ -10,6 +10,8 @@ pub(super) const SCHEMA: &[u8] = b"schema";
 pub(super) const SETTLED: &[u8] = b"settled\0";
 /// That this store took the place of one that was lost, damaged, or newer.
 pub(super) const REPLACED: &[u8] = b"replaced";
+/// How far what is known has come.
+pub(super) const REVISION: &[u8] = b"revision";
 /// The kinds of things that the brake remembers of an app.
 pub(super) const BRAKE_TALLY: u8 = b't';
 pub(super) const BRAKE_MISSING: u8 = b'm';

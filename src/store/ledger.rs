@@ -8,12 +8,14 @@ use std::fs::File;
 
 use super::keys;
 use super::records::{self, HoldHead, NotedIntent, Pinned, Stored};
+use super::revision::is_other;
 use super::sealed::{Tree, damaged};
 use super::vault::{Draft, Turned, Vault};
 use crate::domain::account::{KnownAccount, Standing, Trace};
 use crate::domain::assignment::PinKey;
 use crate::domain::brake::Experience;
 use crate::domain::id::{AccountId, AppName, DirectoryName, EntryId, Malformed, PersonId};
+use crate::domain::keep::Keep;
 use crate::domain::scope::GroupSeen;
 use crate::engine::ports::{
     AppStanding, CycleSummary, HeldChange, HoldRecord, Intent, Ledger, LedgerFault, Settlement, Trouble,
@@ -63,6 +65,7 @@ pub(super) fn examine(
         Tree::Holds => parse::<HoldHead>(tree, key, payload).map(drop),
         Tree::HoldChanges => parse::<HeldChange>(tree, key, payload).map(drop),
         Tree::Troubles => parse::<Trouble>(tree, key, payload).map(drop),
+        Tree::Keeps => parse::<Keep>(tree, key, payload).map(drop),
         Tree::Cycles => parse::<CycleSummary>(tree, key, payload).map(drop),
         Tree::Brakes => super::brakes::examine(key, payload),
         // Whether they are there is all that is asked, or they are read by whoever needs them.
@@ -126,6 +129,9 @@ impl SledLedger {
         // Links that are given up go first: in one step two people may change accounts with each other.
         for known in accounts {
             let before: Option<KnownAccount> = self.read(Tree::Accounts, &keys::person(app, &known.person))?;
+            if is_other(before.as_ref(), known) {
+                self.revise(draft)?;
+            }
             if let Some(before) = before.filter(|before| before.account != known.account) {
                 self.disown(draft, app, &before)?;
             }
@@ -238,6 +244,10 @@ impl Ledger for SledLedger {
 
     fn pin(&mut self, pins: &BTreeMap<PinKey, EntryId>) -> Result<(), LedgerFault> {
         let mut draft = Draft::default();
+        let known = self.pins()?;
+        if pins.iter().any(|(pin, entry)| known.get(pin) != Some(entry)) {
+            self.revise(&mut draft)?;
+        }
         for (pin, entry) in pins {
             let pinned = Pinned { pin: pin.clone(), entry: *entry };
             draft.put(Tree::Pins, keys::pin(pin), &records::write(&pinned)?)?;
@@ -282,6 +292,7 @@ impl Ledger for SledLedger {
             Settlement::Known(known) => self.put_accounts(&mut draft, &intent.app, &[known])?,
             Settlement::Forgotten => {
                 if let Some(known) = self.known(&intent.app, &intent.person)? {
+                    self.revise(&mut draft)?;
                     self.disown(&mut draft, &intent.app, &known)?;
                 }
                 let key = keys::person(&intent.app, &intent.person);

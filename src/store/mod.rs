@@ -6,17 +6,21 @@
 //! marked, and the brake does the rest because every app is new to it again.
 
 mod brakes;
+mod keeps;
 mod keys;
 mod ledger;
 mod manifest;
 mod open;
 mod place;
 mod records;
+mod revision;
 mod sealed;
 mod vault;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use ledger::SledLedger;
 pub use open::{Condition, Opened};
+pub use view::View;

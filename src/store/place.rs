@@ -74,6 +74,25 @@ pub(super) fn lock(dir: &Path) -> Result<File, LedgerFault> {
     Ok(file)
 }
 
+/// Takes the kernel lock for a look: beside others who look, and not beside one who works there. None when nobody has
+/// worked there yet.
+///
+/// # Errors
+/// [`LedgerFault::Busy`] when another process works there.
+pub(super) fn lock_to_look(dir: &Path) -> Result<Option<File>, LedgerFault> {
+    let path = dir.join(LOCK);
+    let file = match OpenOptions::new().read(true).custom_flags(flags()).open(&path) {
+        Ok(file) => file,
+        Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(why) => return Err(fault(&path, why)),
+    };
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(Some(file)),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(LedgerFault::Busy),
+        Err(why) => Err(fault(&path, why)),
+    }
+}
+
 /// Whether another process works on sled's own file without our lock, as an older release would.
 pub(super) fn unlocked(store: &Path) -> Result<(), LedgerFault> {
     let path = store.join("db");

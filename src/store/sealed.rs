@@ -26,6 +26,8 @@ pub(super) enum Tree {
     HoldChanges,
     /// By app, directory and entry: a person's trouble.
     Troubles,
+    /// By app, directory and entry: why a person is left as they are.
+    Keeps,
     /// By number: how a cycle ended.
     Cycles,
     /// The manifest, bindings, and which apps had an accepted cycle.
@@ -38,7 +40,7 @@ pub(super) enum Tree {
 
 impl Tree {
     /// All of them, by position.
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Fingerprints,
         Self::Accounts,
         Self::Owners,
@@ -48,6 +50,7 @@ impl Tree {
         Self::Holds,
         Self::HoldChanges,
         Self::Troubles,
+        Self::Keeps,
         Self::Cycles,
         Self::Meta,
         Self::Brakes,
@@ -66,6 +69,7 @@ impl Tree {
             Self::Holds => "holds",
             Self::HoldChanges => "hold_changes",
             Self::Troubles => "troubles",
+            Self::Keeps => "keeps",
             Self::Cycles => "cycles",
             Self::Meta => "meta",
             Self::Brakes => "brakes",

@@ -1,14 +1,11 @@
-//! One request to be made, and the last gate before the socket: who must never be written.
+//! One request to be made, and what it is about: accounts, mails, external ids.
 //!
 //! A request is built from a fixed template and numbers only; nothing of an answer can become a part of its path.
-
-use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::domain::id::AccountId;
-use crate::engine::ports::CallFault;
+use crate::domain::id::{AccountId, Email, ExternalId};
 
 use super::pace::Kind;
 
@@ -101,7 +98,7 @@ impl Call {
     }
 
     /// Every user that the request is about, wherever it names one: path, parameters or body.
-    fn users(&self) -> Vec<u64> {
+    pub(super) fn users(&self) -> Vec<u64> {
         let segments = self.segments();
         let in_path = segments.windows(2).filter(|pair| pair[0] == "users").filter_map(|pair| pair[1].parse().ok());
         let mut users: Vec<u64> = in_path.collect();
@@ -112,6 +109,45 @@ impl Call {
             named_users(body, &mut users);
         }
         users
+    }
+
+    /// Whether it makes a user: the only write that is about nobody yet.
+    pub(super) fn makes_user(&self) -> bool {
+        self.method == Method::POST && self.endpoint == "users"
+    }
+
+    /// Every mail address that the request gives somebody.
+    pub(super) fn mails(&self) -> Vec<Email> {
+        let mut texts = Vec::new();
+        self.body.iter().for_each(|body| texts_under(body, &MAIL_KEYS, &mut texts));
+        texts.into_iter().filter_map(|text| Email::parse(text).ok()).collect()
+    }
+
+    /// Every external id that the request gives somebody.
+    pub(super) fn external_ids(&self) -> Vec<ExternalId> {
+        let mut texts = Vec::new();
+        self.body.iter().for_each(|body| texts_under(body, &["external_id"], &mut texts));
+        texts.into_iter().filter_map(|text| ExternalId::parse(text).ok()).collect()
+    }
+}
+
+/// The keys under which a body gives mails: of a user, and of an identity (API reference, Users and User Identities).
+const MAIL_KEYS: [&str; 3] = ["email", "emails", "value"];
+
+/// Every text under one of some keys, at any depth.
+fn texts_under<'b>(body: &'b Value, keys: &[&str], texts: &mut Vec<&'b str>) {
+    match body {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if keys.contains(&key.as_str()) {
+                    let listed = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+                    texts.extend(listed.iter().filter_map(Value::as_str));
+                }
+                texts_under(value, keys, texts);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| texts_under(value, keys, texts)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
@@ -136,33 +172,6 @@ fn named_users(body: &Value, users: &mut Vec<u64>) {
     }
 }
 
-/// The accounts that are never written, each with what it is.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Gate(BTreeMap<AccountId, &'static str>);
-
-impl Gate {
-    /// Closes the gate for an account; it is never opened again.
-    pub(super) fn protect(&mut self, account: AccountId, what: &'static str) {
-        self.0.entry(account).or_insert(what);
-    }
-
-    /// Lets a request pass.
-    ///
-    /// # Errors
-    /// [`CallFault::Refused`] with the kind `protected` for a write that is about a protected account.
-    pub(super) fn admit(&self, call: &Call) -> Result<(), CallFault> {
-        if call.purpose() == Purpose::Read {
-            return Ok(());
-        }
-        match call.users().into_iter().find_map(|id| Some((id, self.0.get(&AccountId(id))?))) {
-            Some((id, what)) => {
-                Err(CallFault::Refused { kind: "protected", message: format!("account {id} is {what}: never written") })
-            }
-            None => Ok(()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,41 +191,5 @@ mod tests {
         assert_eq!(Call::put("users/{id}/tags", &[7], json!({})).kind().updates, None);
         assert_eq!(Call::get("users/{id}", &[7]).kind().updates, None);
         assert_eq!(Call::delete("users/{id}/sessions", &[7]).kind().updates, None);
-    }
-
-    #[test]
-    fn a_protected_account_is_not_written_by_any_route() {
-        let mut gate = Gate::default();
-        gate.protect(AccountId(7), "the account owner");
-        let writes = [
-            Call::put("users/{id}", &[7], json!({"user": {"suspended": true}})),
-            Call::delete("users/{id}", &[7]),
-            Call::delete("users/{id}/sessions", &[7]),
-            Call::delete("users/{id}/group_memberships/{id}", &[7, 1]),
-            Call::put_empty("users/{id}/group_memberships/{id}/make_default", &[7, 1]),
-            Call::post("users/{id}/identities", &[7], json!({"identity": {}})),
-            Call::put_empty("users/{id}/identities/{id}/make_primary", &[7, 1]),
-            Call::delete("users/{id}/tags", &[7]).with_body(json!({"tags": ["a"]})),
-            Call::post("group_memberships", &[], json!({"group_membership": {"user_id": 7, "group_id": 1}})),
-            Call::put("users/update_many", &[], json!({"users": [{"id": 8}, {"id": "7"}]})),
-            Call::put("users/update_many", &[], json!({"user": {}})).with("ids", "8,7"),
-            Call::delete("users/destroy_many", &[]).with("ids", "7"),
-            Call::post("group_memberships/create_many", &[], json!({"user_ids": [8, 7]})),
-        ];
-        for call in writes {
-            let fault = gate.admit(&call).unwrap_err();
-            assert!(matches!(fault, CallFault::Refused { kind: "protected", .. }), "{call:?}");
-        }
-        assert_eq!(gate.admit(&Call::get("users/{id}", &[7])), Ok(()));
-        assert_eq!(gate.admit(&Call::put("users/{id}", &[8], json!({"user": {"name": "7"}}))), Ok(()));
-    }
-
-    #[test]
-    fn protection_is_never_taken_back() {
-        let mut gate = Gate::default();
-        gate.protect(AccountId(7), "the account owner");
-        gate.protect(AccountId(7), "a protected account");
-        let fault = gate.admit(&Call::delete("users/{id}", &[7])).unwrap_err();
-        assert!(fault.to_string().contains("the account owner"));
     }
 }

@@ -75,7 +75,7 @@ async fn active_admins(caller: &mut Caller) -> Result<BTreeSet<AccountId>, CallF
 /// No published endpoint names the owner: `account/settings` doesn't hold it, a user's record doesn't either. Zendesk's
 /// own clients read `account`, which is in no reference. So this asks once and takes no for an answer: Zendesk itself
 /// refuses to delete an owner (API reference, Delete User), and the configuration can list more.
-async fn owner(caller: &mut Caller) -> Result<Option<AccountId>, CallFault> {
+pub(super) async fn owner(caller: &mut Caller) -> Result<Option<AccountId>, CallFault> {
     match caller.fetch::<OneAccount>(&Call::get("account", &[])).await {
         Ok((answer, _)) => Ok(answer.owner()),
         Err(

@@ -1,4 +1,5 @@
-//! The one way to Zendesk's socket: every request of this adapter goes through [`Caller::send`].
+//! The one way to Zendesk's socket: every request of this adapter goes through [`Caller::send_as`], and what is sent was
+//! cleared by the [`Gate`]. Only tokens are asked for elsewhere (`auth`).
 //!
 //! It builds addresses from the configured base and fixed paths only, follows no redirect, and fetches nothing that an
 //! answer names. It knows nothing of users or groups.
@@ -18,8 +19,9 @@ use crate::domain::id::AppName;
 use crate::engine::ports::{CallFault, Clock};
 
 use super::auth::{Auth, Credential, NoCredential};
-use super::call::{Call, Gate};
+use super::call::Call;
 use super::error::clean;
+use super::gate::{Cleared, Errand, Gate};
 use super::judge::{Broken, Received, Throttle, Verdict, judge, unusable};
 use super::pace::Pace;
 use super::wait::{Patience, Timer};
@@ -140,8 +142,9 @@ impl Caller {
         auth: Auth,
         clock: Arc<dyn Clock>,
         pace: Pace,
+        gate: Gate,
     ) -> Self {
-        let (gate, timer, warned) = (Gate::default(), Timer::default(), BTreeSet::new());
+        let (timer, warned) = (Timer::default(), BTreeSet::new());
         Self { app, http, base, auth, clock, gate, pace, timer, warned }
     }
 
@@ -151,7 +154,19 @@ impl Caller {
     /// What to do about it; a success that can't be read is [`CallFault::Garbled`] for a read, and
     /// [`CallFault::Unanswered`] for a write.
     pub(super) async fn fetch<T: DeserializeOwned>(&mut self, call: &Call) -> Result<(T, Option<String>), CallFault> {
-        let answer = self.send(call).await?;
+        self.fetch_as(call, Errand::People).await
+    }
+
+    /// Sends a request on an errand and reads the answer.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub(super) async fn fetch_as<T: DeserializeOwned>(
+        &mut self,
+        call: &Call,
+        errand: Errand,
+    ) -> Result<(T, Option<String>), CallFault> {
+        let answer = self.send_as(call, errand).await?;
         match serde_json::from_slice(&answer.body) {
             Ok(value) => Ok((value, answer.request_id)),
             // The place and the kind only: the message could quote a person's data.
@@ -169,7 +184,21 @@ impl Caller {
     /// # Errors
     /// See [`CallFault`]. [`CallFault::Unreachable`] and [`CallFault::Throttled`] mean that it had no effect.
     pub(super) async fn send(&mut self, call: &Call) -> Result<Answer, CallFault> {
-        self.gate.admit(call)?;
+        self.send_as(call, Errand::People).await
+    }
+
+    /// Sends a request on an errand, if the gate lets it pass.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; [`CallFault::Refused`] when it is about a protected account.
+    pub(super) async fn send_as(&mut self, call: &Call, errand: Errand) -> Result<Answer, CallFault> {
+        let cleared = self.gate.admit(call, errand)?;
+        self.send_cleared(&cleared).await
+    }
+
+    /// Sends what the gate let pass.
+    async fn send_cleared(&mut self, cleared: &Cleared<'_>) -> Result<Answer, CallFault> {
+        let call = cleared.call();
         if let Some(warning) = self.auth.take_warning() {
             tracing::warn!(app = %self.app, "{warning}");
         }
@@ -191,7 +220,7 @@ impl Caller {
                 }
             };
             self.turn(call, &mut patience).await?;
-            let came = self.exchange(call, &credential, attempt).await;
+            let came = self.exchange(cleared, &credential, attempt).await;
             match judge(call.purpose(), &came, self.clock.now()) {
                 Verdict::Good => {
                     let Received { body, request_id, .. } = came.unwrap_or_default();
@@ -251,11 +280,17 @@ impl Caller {
     }
 
     /// Sends it once and reads the answer to its end.
-    async fn exchange(&mut self, call: &Call, credential: &Credential, attempt: u32) -> Result<Received, Broken> {
+    async fn exchange(
+        &mut self,
+        cleared: &Cleared<'_>,
+        credential: &Credential,
+        attempt: u32,
+    ) -> Result<Received, Broken> {
+        let call = cleared.call();
         let kind = call.kind();
         let began = self.timer.now();
         self.pace.sent(&kind, began);
-        let came = self.send_once(call, credential).await;
+        let came = self.send_once(cleared, credential).await;
         let ended = self.timer.now();
         self.pace.ended(&kind, ended);
         let (headers, came) = match came {
@@ -279,9 +314,10 @@ impl Caller {
 
     async fn send_once(
         &self,
-        call: &Call,
+        cleared: &Cleared<'_>,
         credential: &Credential,
     ) -> Result<(HeaderMap, Result<Received, Broken>), Broken> {
+        let call = cleared.call();
         let url = self.address(call).ok_or_else(|| Broken::NotSent("no address can be built".to_owned()))?;
         let request = self.http.request(call.method.clone(), url).header(ACCEPT, "application/json");
         let request = credential.apply(request);

@@ -1,7 +1,7 @@
 //! The REST adapter: a Zendesk account behind the port [`Helpdesk`].
 //!
-//! Modules in reading order: `call` (one request, and the gate that keeps protected accounts from being written),
-//! `http` (the one way to the socket), `judge` (what an answer means), `pace` and `wait` (when the next request may be
+//! Modules in reading order: `call` (one request), `gate` (who must never be written: nothing passes by it), `http` (the
+//! one way to the socket), `judge` (what an answer means), `pace` and `wait` (when the next request may be
 //! sent), `auth` (credentials), `error` (refusals in words), `wire` (what Zendesk sends), `paging`, `users`, `catalog`,
 //! `steps`. It plans nothing and remembers nothing of accounts but who must not be written.
 
@@ -9,6 +9,7 @@ mod auth;
 mod call;
 mod catalog;
 mod error;
+mod gate;
 mod http;
 mod judge;
 mod pace;
@@ -21,7 +22,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,22 +33,17 @@ use crate::domain::settings::AppSettings;
 use crate::engine::ports::{CallFault, Clock, Helpdesk, Myself, Secret, StepDone};
 
 use self::auth::Auth;
+use self::gate::Gate;
 use self::http::Caller;
 use self::pace::Pace;
 
 pub use self::http::{SetupFault, http_client};
-
-/// What a configured account that must not be written is called.
-const LISTED: &str = "a protected account";
 
 /// A client of one Zendesk account. It makes one request at a time.
 #[derive(Debug)]
 pub struct ZendeskClient {
     app: AppName,
     caller: Caller,
-    me: Option<AccountId>,
-    /// Mails of accounts that are never written.
-    protected: BTreeSet<Email>,
 }
 
 impl ZendeskClient {
@@ -67,8 +63,9 @@ impl ZendeskClient {
         token_url.set_path("oauth/tokens");
         let auth = Auth::new(settings.auth.clone(), secret, oauth2::TokenUrl::from_url(token_url));
         let pace = Pace::new(settings.rate_share_percent);
-        let caller = Caller::new(settings.name.clone(), http, base, auth, clock, pace);
-        Ok(Self { app: settings.name.clone(), caller, me: None, protected: settings.rules.protected.clone() })
+        let gate = Gate::new(settings.rules.protected.clone());
+        let caller = Caller::new(settings.name.clone(), http, base, auth, clock, pace, gate);
+        Ok(Self { app: settings.name.clone(), caller })
     }
 
     /// Sets the pause between two updates of users: one second at Zendesk (API reference, Rate limits); a sandbox
@@ -77,11 +74,32 @@ impl ZendeskClient {
         self.caller.pace.set_spacing(spacing);
     }
 
-    async fn ask_who_am_i(&mut self) -> Result<Myself, CallFault> {
+    /// Sees that the gate knows own id and owner as they are now: nothing is written before.
+    async fn freshen(&mut self) -> Result<(), CallFault> {
+        if self.caller.gate.is_fresh(self.caller.timer.now()) {
+            return Ok(());
+        }
         let me = users::who_am_i(&mut self.caller).await?;
-        self.me = Some(me.account);
-        self.caller.gate.protect(me.account, catalog::OURSELVES);
-        Ok(me)
+        let mut untouchable = BTreeMap::from([(me.account, catalog::OURSELVES)]);
+        if let Some(owner) = catalog::owner(&mut self.caller).await? {
+            untouchable.insert(owner, catalog::OWNER);
+        }
+        self.caller.gate.begin(self.caller.timer.now(), &untouchable);
+        Ok(())
+    }
+
+    /// Sees that the gate has judged an account.
+    async fn look_at(&mut self, account: AccountId) -> Result<(), CallFault> {
+        if !self.caller.gate.knows(account) && self.observe(&[account]).await?.is_empty() {
+            return Err(CallFault::NotFound(format!("account {account}")));
+        }
+        Ok(())
+    }
+
+    /// Shows the gate what was seen.
+    fn judged(&mut self, seen: Vec<ObservedAccount>) -> Vec<ObservedAccount> {
+        seen.iter().for_each(|account| self.caller.gate.saw(account));
+        seen
     }
 }
 
@@ -91,15 +109,18 @@ impl Helpdesk for ZendeskClient {
     }
 
     async fn who_am_i(&mut self) -> Result<Myself, CallFault> {
-        self.ask_who_am_i().await
+        let me = users::who_am_i(&mut self.caller).await?;
+        self.caller.gate.protect(me.account, catalog::OURSELVES);
+        Ok(me)
     }
 
     async fn catalog(&mut self) -> Result<Catalog, CallFault> {
-        let me = self.ask_who_am_i().await?;
+        let me = self.who_am_i().await?;
         let mut catalog = catalog::read(&mut self.caller, &me).await?;
-        for email in &self.protected {
+        self.caller.gate.begin(self.caller.timer.now(), &catalog.untouchable);
+        for email in &self.caller.gate.listed().clone() {
             for account in users::by_email(&mut self.caller, email).await? {
-                catalog.untouchable.entry(account.id).or_insert(LISTED);
+                catalog.untouchable.entry(account.id).or_insert(gate::LISTED);
             }
         }
         for (id, what) in &catalog.untouchable {
@@ -109,21 +130,24 @@ impl Helpdesk for ZendeskClient {
     }
 
     async fn observe(&mut self, ids: &[AccountId]) -> Result<Vec<ObservedAccount>, CallFault> {
-        users::observe(&mut self.caller, ids).await
+        let seen = users::observe(&mut self.caller, ids).await?;
+        Ok(self.judged(seen))
     }
 
     async fn find_by_external_id(&mut self, ids: &[ExternalId]) -> Result<Vec<ObservedAccount>, CallFault> {
-        users::by_external_id(&mut self.caller, ids).await
+        let seen = users::by_external_id(&mut self.caller, ids).await?;
+        Ok(self.judged(seen))
     }
 
     async fn find_by_email(&mut self, email: &Email) -> Result<Vec<ObservedAccount>, CallFault> {
-        users::by_email(&mut self.caller, email).await
+        let seen = users::by_email(&mut self.caller, email).await?;
+        Ok(self.judged(seen))
     }
 
     async fn carry_out(&mut self, account: Option<AccountId>, step: &Step) -> Result<StepDone, CallFault> {
-        // Nothing is written before it is known which account is ours.
-        if self.me.is_none() {
-            self.ask_who_am_i().await?;
+        self.freshen().await?;
+        if let Some(account) = account {
+            self.look_at(account).await?;
         }
         steps::carry_out(&mut self.caller, account, step).await
     }

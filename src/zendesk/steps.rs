@@ -99,6 +99,10 @@ async fn create(caller: &mut Caller, new: &NewAccount) -> Result<StepDone, CallF
     if made.external_id().is_some() && made.external_id() != new.external_id {
         return Err(doubtful("another external id"));
     }
+    // It carries the mail that we gave it: nothing else is to be known of it before it is written to.
+    if made.email().is_some() {
+        caller.gate.made(account);
+    }
     Ok(StepDone { account, effect: Effect::Done, request_id })
 }
 

@@ -162,7 +162,14 @@ const DOMAIN_CRATES: &[&str] = &[
 const ENGINE_CRATES: &[&str] = &["std", "core", "thiserror", "chrono", "tokio", "tracing", "secrecy"];
 const ENGINE_TOKIO: &[&str] = &["time", "sync", "join!", "select!"];
 /// What the engine shows travels over the control socket and to stdout: only these files of it know how.
-const ENGINE_FORMATS: &[&str] = &["src/engine/command.rs", "src/engine/progress.rs", "src/engine/view.rs"];
+const ENGINE_FORMATS: &[&str] = &[
+    "src/engine/brake_view.rs",
+    "src/engine/command.rs",
+    "src/engine/hold_view.rs",
+    "src/engine/progress.rs",
+    "src/engine/saved.rs",
+    "src/engine/view.rs",
+];
 
 /// Every crate that Cargo.toml names, as Rust spells it.
 fn dependencies() -> BTreeSet<String> {

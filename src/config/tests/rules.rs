@@ -164,6 +164,7 @@ fn a_limit_of_the_brake_has_both_halves() {
     section("brake.creations = { count = -1, percent = 5 }", "brake.creations.count", "-1 is not from");
     section("brake.first_cycle = \"go\"", "brake.first_cycle", "\"hold\", \"apply\"");
     section("brake.creations = 5", "brake.creations", "expected a table, found a whole number");
+    section("brake.creations = 3", "brake.creations", "creations = { count = 20, percent = 20 }");
 }
 
 #[test]

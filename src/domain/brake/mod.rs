@@ -44,7 +44,7 @@ impl Hold {
     }
 }
 
-/// Changes that may be carried out. Only [`review`] makes it.
+/// Changes that may be carried out. Only [`review`] and [`approve_exactly`] make it.
 ///
 /// Invariant: each change is within the limits or was approved by a person, by its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -168,6 +168,23 @@ impl Bench {
         let waits = change.guard.is_some() || self.rejections.contains(digest);
         !waits && (self.approvals.contains(digest) || self.undecided(change).is_none())
     }
+}
+
+/// Lets go on what a person approved as a saved plan: the changes of `plan` with exactly these digests, whatever the
+/// limits and guards say, because the person saw them. Nothing else goes on; what waits beside them stays held.
+pub fn approve_exactly(plan: &Plan, review: Review, digests: &BTreeSet<Digest>) -> Review {
+    let approved = |change: &Change| digests.contains(&change.digest());
+    let changes: Vec<Change> = plan.changes.iter().filter(|change| approved(change)).cloned().collect();
+    let still = |hold: Hold| {
+        let bare = hold.changes.is_empty();
+        let changes: Vec<Change> = hold.changes.into_iter().filter(|change| !approved(change)).collect();
+        (bare || !changes.is_empty()).then_some(Hold { changes, ..hold })
+    };
+    let by_word = changes.iter().map(Change::digest).collect();
+    let mut deferred = review.deferred;
+    deferred.retain(|digest, _| !digests.contains(digest));
+    let held = review.held.into_iter().filter_map(still).collect();
+    Review { approved: ApprovedPlan { changes, by_word }, held, deferred }
 }
 
 /// Sorts a plan into what goes on, what waits, and what is tried later.

@@ -122,7 +122,7 @@ impl fmt::Display for HoldReason {
             Self::Undecided(Undecided::Window(window)) => {
                 write!(f, "they were held past the limit of {} and nobody has decided yet", window.span_text())
             }
-            Self::Undecided(Undecided::Others) => f.write_str("others of this hold were approved, these were not"),
+            Self::Undecided(Undecided::Others) => f.write_str("others of this hold were decided about, these not"),
             Self::Undecided(Undecided::Moved) => f.write_str("it is not what was decided about: it has changed since"),
             Self::Undecided(Undecided::Expired) => f.write_str("the approval ran out before it could be used"),
             Self::SourceGone { gone, limit, population } => write!(

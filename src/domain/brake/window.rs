@@ -40,13 +40,20 @@ impl Kind {
         }
     }
 
+    /// What they are called, for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Removals => "removals",
+            Self::TakesOrRaises => "changes that take away or raise",
+        }
+    }
+
     /// So many of them, for people.
     pub fn counted(self, people: usize) -> String {
         match (self, people) {
             (Self::Removals, 1) => "1 removal".to_owned(),
-            (Self::Removals, n) => format!("{n} removals"),
             (Self::TakesOrRaises, 1) => "1 change that takes away or raises".to_owned(),
-            (Self::TakesOrRaises, n) => format!("{n} changes that take away or raise"),
+            (Self::Removals | Self::TakesOrRaises, n) => format!("{n} {}", self.as_str()),
         }
     }
 }

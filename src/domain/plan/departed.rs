@@ -58,6 +58,7 @@ pub(super) fn decide(
         });
     }
     let removal = if observed.is_none() { Removal::Release } else { context.rules.removal(code) };
+    let before = observed.clone().map(Box::new);
     let parts = match (removal, observed) {
         (Removal::Release, _) | (_, None) => Parts::release(),
         (Removal::Suspend, Some(account)) => Parts::removal(context, &known, &account, SignInPart::Suspend),
@@ -67,6 +68,7 @@ pub(super) fn decide(
         app: context.rules.app.clone(),
         person: known.person.clone(),
         account: Some(known.account),
+        before,
         action: if removal == Removal::Release { Action::Release } else { Action::Deprovision },
         cause: Cause { code, groups: known.group_paths.clone(), evidence: Some(departure.to_string()) },
         email: known.written.email.clone(),

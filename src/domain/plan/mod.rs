@@ -18,6 +18,7 @@ use super::assignment::Role;
 use super::change::{Action, Change, Guard};
 use super::dn::Dn;
 use super::id::{AccountId, AppName, CycleId, Digest, Digester, Email, PersonId};
+use super::keep::Keep;
 use super::mapping::Rejection;
 use super::rules::AppRules;
 use super::scope::Departure;
@@ -112,6 +113,19 @@ pub struct Waiting {
     pub departure: Departure,
 }
 
+/// A person whose account is left as somebody put it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The person.
+    pub person: PersonId,
+    /// The mail, if it is known.
+    pub user: Option<Email>,
+    /// The name, if it is known.
+    pub name: Option<String>,
+    /// Why, and for how long, from now on.
+    pub keep: Keep,
+}
+
 /// From what a plan was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Basis {
@@ -157,6 +171,10 @@ pub struct Plan {
     pub conflicts: Vec<Conflict>,
     /// Removals that wait for a second complete read or for a readable entry.
     pub waiting: Vec<Waiting>,
+    /// People whose accounts are left as a person put them.
+    pub kept: Vec<Kept>,
+    /// People whose keep ended, because the directory decided.
+    pub unkept: Vec<PersonId>,
     /// Accounts that are as wanted already: only the store is brought up to date.
     pub refreshed: Vec<KnownAccount>,
     /// How many changes the switches leave out, by action.
@@ -175,6 +193,8 @@ impl Plan {
             rejected: Vec::new(),
             conflicts: Vec::new(),
             waiting: Vec::new(),
+            kept: Vec::new(),
+            unkept: Vec::new(),
             refreshed: Vec::new(),
             switched_off: BTreeMap::new(),
             population,

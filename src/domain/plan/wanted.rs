@@ -170,7 +170,7 @@ impl Work<'_> {
         outcome.adopted_role = (action == Action::Adopt).then_some(account.role);
         // Only our own external id proves that an account is this person's.
         let guard = (*self.context.rules.mapping.external_id() != ExternalIdRule::Own).then_some(Guard::Unproven);
-        self.change(Some(account.id), action, CauseCode::Assigned, difference, class, guard, Some(outcome))
+        self.change(Some(&account), action, CauseCode::Assigned, difference, class, guard, Some(outcome))
     }
 
     /// Updates or reactivates the account that the store links.
@@ -217,7 +217,7 @@ impl Work<'_> {
         }
         let loses_tags = difference.steps.iter().any(|step| matches!(step, Step::RemoveTags(_)));
         let guard = guard.filter(|_| class == Class::TakesOrRaises || loses_tags);
-        self.change(Some(account.id), action, code, difference, class, guard, Some(outcome))
+        self.change(Some(&account), action, code, difference, class, guard, Some(outcome))
     }
 
     /// What must be written to bring an account to what is wanted. `known` is none for one that is taken over.
@@ -463,7 +463,7 @@ impl Work<'_> {
     #[allow(clippy::too_many_arguments, reason = "one place that builds a change, called with what differs")]
     fn change(
         &self,
-        account: Option<AccountId>,
+        account: Option<&ObservedAccount>,
         action: Action,
         code: CauseCode,
         difference: Difference,
@@ -481,7 +481,8 @@ impl Work<'_> {
         Decision::Change(Box::new(Change {
             app: self.context.rules.app.clone(),
             person: self.desired.person.clone(),
-            account,
+            account: account.map(|account| account.id),
+            before: account.cloned().map(Box::new),
             action,
             cause: Cause { code, groups: self.desired.group_paths(), evidence },
             email: self.desired.email.clone(),

@@ -78,7 +78,7 @@ impl CallFault {
     }
 
     /// What to do.
-    pub const fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &'static str {
         match self {
             Self::Unreachable(_) | Self::Garbled(_) => {
                 "see that the subdomain is right and Zendesk is up; the next cycle tries again"
@@ -88,6 +88,9 @@ impl CallFault {
             Self::Throttled { .. } => "the next cycle goes on; other integrations may use up the limit",
             Self::SeatsShort(_) => "free a seat or buy one; the others are served meanwhile",
             Self::NotFound(_) => "somebody removed it meanwhile; the next cycle plans anew",
+            Self::Refused { kind: "protected", .. } => {
+                "it stays as it is: take the person out of the group, or the account out of `protected`"
+            }
             Self::Refused { .. } => "correct the value in the directory, or at Zendesk",
         }
     }

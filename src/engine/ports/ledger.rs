@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
+use super::{KeepLedger, Revisions};
 use crate::domain::account::{KnownAccount, Trace};
 use crate::domain::assignment::PinKey;
 use crate::domain::brake::Experience;
@@ -205,7 +206,7 @@ pub struct AppCounts {
 }
 
 /// What the store remembers. Every method that changes it is durable when it returns.
-pub trait Ledger: super::BrakeLedger + Send {
+pub trait Ledger: super::BrakeLedger + KeepLedger + Revisions + Send {
     /// Raised with every durable change.
     fn serial(&self) -> u64;
 

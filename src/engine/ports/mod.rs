@@ -5,17 +5,21 @@
 mod brakes;
 mod directory;
 mod helpdesk;
+mod keeps;
 mod ledger;
 mod report;
+mod revision;
 
 pub use brakes::BrakeLedger;
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
+pub use keeps::KeepLedger;
 pub use ledger::{
     AppCounts, AppStanding, Completeness, CycleSummary, HeldChange, HoldRecord, HoldState, Intent, Ledger, LedgerFault,
     Settlement, Trouble,
 };
 pub use report::{Event, Progress, Report, ReportFault, Told};
+pub use revision::{Revision, Revisions};
 
 use chrono::{DateTime, Utc};
 

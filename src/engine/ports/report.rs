@@ -43,6 +43,8 @@ pub enum Event<'a> {
     Reading(&'a DirectoryName, usize),
     /// A directory was read in full.
     Read(&'a CompleteRead),
+    /// Zendesk is asked about the people of an app who aren't as wanted: so many of so many so far.
+    Asking(&'a AppName, usize, usize),
     /// An app's plan will be carried out: so many changes.
     Applying(&'a AppName, usize),
     /// A change was carried out, or not.

@@ -59,7 +59,8 @@ fn value(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(list) if list.is_empty() => "(none)".to_owned(),
         Value::Array(list) => list.iter().map(self::value).collect::<Vec<String>>().join(", "),
-        Value::Bool(_) | Value::Number(_) | Value::Object(_) => value.to_string(),
+        Value::Bool(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+        Value::Number(_) | Value::Object(_) => value.to_string(),
     }
 }
 

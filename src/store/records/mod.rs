@@ -6,6 +6,7 @@
 
 mod brakes;
 mod holds;
+mod keeps;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -184,6 +184,8 @@ async fn neither_secrets_nor_people_reach_the_log_or_a_debug_print() {
     let mut debug = String::new();
     let log = logged(async {
         let _ = rig.client.find_by_email(&email).await;
+        let _ = rig.client.who_am_i().await;
+        rig.learn();
         let step = Step::Write(Patch { name: Some("Kim Doe".into()), sign_in: Some(SignIn::Lift), ..Patch::default() });
         let _ = rig.client.carry_out(Some(AccountId(7)), &step).await;
         let _ = rig.client.carry_out(Some(AccountId(7)), &step).await;

@@ -13,6 +13,7 @@ use crate::domain::change::{Patch, Step, Suspension};
 use crate::domain::id::{AccountId, Email};
 use crate::engine::ports::{CallFault, Helpdesk as _};
 use crate::zendesk::call::Call;
+use crate::zendesk::gate::Gate;
 use crate::zendesk::http::BODY_BYTES_MAX;
 
 #[tokio::test]
@@ -284,7 +285,10 @@ async fn protected_accounts_are_not_written_once_they_are_known() {
         "/api/v2/users" => json(200, &json!({"users": [], "meta": {"has_more": false}})),
         "/api/v2/custom_roles" => json(403, &json!({"error": "Forbidden"})),
         "/api/v2/users/search" => json(200, &json!({"users": [{"id": 3}]})),
+        "/api/v2/users/show_many" => json(200, &json!({"users": []})),
         "/api/v2/users/3" => json(200, &json!({"user": user(3, Role::EndUser)})),
+        "/api/v2/users/4/identities" => json(200, &json!({"identities": []})),
+        "/api/v2/users/4/group_memberships" => json(200, &json!({"group_memberships": []})),
         "/api/v2/users/3/identities" => json(
             200,
             &json!({"identities": [{"id": 30, "type": "email", "value": "listed@example.org", "primary": true}]}),
@@ -293,11 +297,16 @@ async fn protected_accounts_are_not_written_once_they_are_known() {
     })
     .await;
     let mut rig = Rig::plain(&server);
-    rig.client.protected = BTreeSet::from([Email::parse("listed@example.org").unwrap()]);
+    rig.client.caller.gate = Gate::new(BTreeSet::from([Email::parse("listed@example.org").unwrap()]));
     let rename = Step::Write(Patch { name: Some("Kim".into()), ..Patch::default() });
     let refused = |fault: CallFault| matches!(fault, CallFault::Refused { kind: "protected", .. });
     assert!(refused(rig.client.carry_out(Some(AccountId(1)), &rename).await.unwrap_err()));
-    assert_eq!(server.lines(), ["GET /api/v2/users/me"], "before the first write it is asked who we are");
+    let asked = ["GET /api/v2/users/me", "GET /api/v2/account"];
+    assert_eq!(server.lines(), asked, "before the first write it is asked who we are and who owns the account");
+    for id in [2, 3] {
+        // Not seen in this session yet: looked at first.
+        assert!(refused(rig.client.carry_out(Some(AccountId(id)), &rename).await.unwrap_err()), "{id}");
+    }
     rig.client.catalog().await.unwrap();
     let steps = [
         rename.clone(),

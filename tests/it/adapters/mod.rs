@@ -5,5 +5,6 @@ mod directory_rig;
 mod directory_sizes;
 mod store_report;
 mod zendesk_cuts;
+mod zendesk_gate;
 mod zendesk_limits;
 mod zendesk_sandbox;

@@ -10,13 +10,14 @@ use zendesk_dirsync::domain::account::{KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::brake::{self, Tally};
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, Digest, DirectoryName, EntryId, PersonId};
+use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::outcome::Notice;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::domain::trial::{Quarantine, Trial};
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, BrakeLedger, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Report, ReportFault, Settlement,
-    Told, Trouble,
+    AppStanding, BrakeLedger, CycleSummary, HoldRecord, Intent, KeepLedger, Ledger, LedgerFault, Report, ReportFault,
+    Revision, Revisions, Settlement, Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -123,6 +124,21 @@ impl BrakeLedger for Watched<SledLedger> {
         reminders: &BTreeMap<Digest, brake::Moment>,
     ) -> Result<(), LedgerFault> {
         self.during("keep_reminders", |inner| inner.keep_reminders(app, reminders))
+    }
+}
+
+impl KeepLedger for Watched<SledLedger> {
+    fn keeps(&self, app: &AppName) -> Result<BTreeMap<PersonId, Keep>, LedgerFault> {
+        self.inner.keeps(app)
+    }
+    fn keep(&mut self, app: &AppName, person: &PersonId, keep: Option<&Keep>) -> Result<(), LedgerFault> {
+        self.during("keep", |inner| inner.keep(app, person, keep))
+    }
+}
+
+impl Revisions for Watched<SledLedger> {
+    fn revision(&self) -> Result<Revision, LedgerFault> {
+        self.inner.revision()
     }
 }
 

@@ -101,7 +101,8 @@ fn off_a_terminal_an_approval_needs_the_count_that_was_shown() {
     .assert_eq(&rig.neat(&wrong.all()));
     let unknown = rig.run(&["holds", "approve", "ffffffff", "--count", "6"]).expect(2);
     expect![[r#"
-        error: no hold has the id ffffffff; it may have been replaced because what waits has changed: see `holds list`
+        error: no hold has the id ffffffff; it may have been replaced because what waits
+            has changed: see `holds list`
           hint: `zendesk-dirsync holds list` shows what waits
     "#]]
     .assert_eq(&unknown.all());
@@ -110,7 +111,8 @@ fn off_a_terminal_an_approval_needs_the_count_that_was_shown() {
 
     let approved = rig.run(&["holds", "approve", &id, "--count", "6"]).expect(0);
     expect![[r#"
-        hold DIGEST: 6 changes go on in the next cycle (`zendesk-dirsync --once` runs one now).
+        hold DIGEST: 6 changes go on in the next cycle (`zendesk-dirsync --once` runs
+            one now).
     "#]]
     .assert_eq(&rig.neat(&approved.all()));
     let told = rig.told("approve");
@@ -142,6 +144,65 @@ fn one_persons_part_can_be_approved_alone() {
 }
 
 #[test]
+fn several_people_can_be_approved_and_rejected_by_name() {
+    let (rig, id) = waiting();
+    rig.run(&["holds", "reject", &id, "--user", "nobody@example.org"]).expect(2);
+    let rejected = rig.run(&["holds", "reject", &id, "--user", &mail("bob"), "--user", "Carol Cook"]).expect(0);
+    expect![[r#"
+        hold DIGEST: 2 changes rejected; they stay undone.
+    "#]]
+    .assert_eq(&rig.neat(&rejected.all()));
+    rig.once().expect(4);
+    assert_eq!(rig.writes_since(0), []);
+    expect![[r#"
+        DIGEST  support  4 changes  waiting  since TIME
+            others of this hold were decided about, these not
+        DIGEST  support  2 changes  rejected  since TIME
+            the first cycle of this app waits for a look
+            ACTOR decided against it at TIME
+    "#]]
+    .assert_eq(&rig.neat(&rig.run(&["holds"]).expect(0).stdout));
+    let holds = rig.holds();
+    let left = holds.iter().find(|hold| hold["state"] == "waiting").unwrap()["id"].as_str().unwrap().to_owned();
+    let named = ["holds", "approve", &left, "--user", &mail("alice"), "--user", "Frank Fisher", "--count", "2"];
+    expect![[r#"
+        hold DIGEST: 2 changes go on in the next cycle (`zendesk-dirsync --once` runs
+            one now).
+    "#]]
+    .assert_eq(&rig.neat(&rig.run(&named).expect(0).all()));
+    let shown = rig.run(&["holds", "show", &left]).expect(0).stdout;
+    let shown: Vec<&str> = shown.lines().filter(|line| !line.starts_with("    ") || line.contains("let ")).collect();
+    expect![[r#"
+        DIGEST  support  4 changes  approved  since TIME
+            ACTOR let 2 of 4 changes go on at TIME; that runs out
+
+        provision    alice@example.org  Alice Archer
+
+        provision    dave@example.org  Dave Dyer  [waiting]
+
+        provision    erin@example.org  Erin Ekdahl  [waiting]
+
+        provision    frank@example.org  Frank Fisher"#]]
+    .assert_eq(&rig.neat(&shown.join("\n")));
+    rig.once().expect(4);
+    rig.assert_served(&["alice"]);
+    assert!(rig.account(&mail("frank")).is_some());
+    rig.assert_unserved(&["bob", "carol", "dave", "erin"]);
+    let told = rig.told("reject");
+    assert_eq!((told.len(), told[0]["actor"].as_str()), (1, Some(me().as_str())));
+}
+
+#[test]
+fn what_is_read_on_a_terminal_fits_eighty_columns() {
+    let (rig, id) = waiting();
+    for args in [&["holds"][..], &["holds", "show", &id], &["plan"], &["status"], &["--once"]] {
+        let said = rig.run(args).all();
+        let long: Vec<&str> = said.lines().filter(|line| line.chars().count() > 80).collect();
+        assert_eq!(long, Vec::<&str>::new(), "{args:?}");
+    }
+}
+
+#[test]
 fn a_rejected_hold_stays_undone_and_no_longer_counts_as_waiting() {
     let (rig, id) = waiting();
     let rejected = rig.run(&["holds", "reject", &id]).expect(0);
@@ -155,7 +216,7 @@ fn a_rejected_hold_stays_undone_and_no_longer_counts_as_waiting() {
     expect![[r#"
         DIGEST  support  6 changes  rejected  since TIME
             the first cycle of this app waits for a look
-            ACTOR decided against it
+            ACTOR decided against it at TIME
     "#]]
     .assert_eq(&rig.neat(&rig.run(&["holds"]).expect(0).stdout));
 }
@@ -178,11 +239,13 @@ fn the_status_tells_what_waits_and_since_when() {
     let (rig, _) = waiting();
     expect![[r#"
         daemon         not running
-        last cycle     CYCLE ended TIME with 4: support: 0 done, 0 failed, 6 held, 0 rejected, 0 in conflict, of 0 accounts
+        last cycle     CYCLE ended TIME with 4: support: 0
+            done, 0 failed, 6 held, 0 rejected, 0 in conflict, of 0 accounts
         last complete  0s ago (CYCLE)
         accounts       support: 0 managed and active
         waiting        6 changes for a person since TIME
-    "#]].assert_eq(&rig.neat(&rig.run(&["status"]).expect(0).stdout));
+    "#]]
+    .assert_eq(&rig.neat(&rig.run(&["status"]).expect(0).stdout));
     let status = rig.run(&["status", "--format", "json"]).expect(0).stdout;
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert_eq!((&status["held"], &status["daemon"]), (&6.into(), &serde_json::Value::Null));

@@ -61,10 +61,12 @@ fn a_plan_is_readable_at_eighty_columns() {
         rejected     Erin Ekdahl
             email: no mail address
         conflict     casey@customer.test
-            an end user with this mail existed before, and `adopt` doesn't list its kind (account 103)
+            an end user with this mail existed before, and `adopt` doesn't list its kind
+                (account 103)
             hint: list its kind in `matching.adopt`, or free the mail at Zendesk
 
-        Plan DIGEST: 2 deprovision of 6 accounts, 1 provision of 6 accounts, 2 update of 6 accounts
+        Plan DIGEST: 2 deprovision of 6 accounts, 1 provision of 6 accounts, 2 update
+            of 6 accounts
     "#]]
     .assert_eq(&rig.neat(&shown.stdout));
 }

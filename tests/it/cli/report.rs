@@ -156,8 +156,7 @@ fn the_report_is_a_table_that_fits_eighty_columns() {
          HH:MM:SS               done          <bob@example.org>    (support; found, and
                                                                    in none of the
                                                                    groups)
-                                                                   suspended false →
-                                                                   true
+                                                                   suspended no → yes
                                                                    groups Support →
                                                                    (none)
                                                                    role agent →
@@ -168,8 +167,7 @@ fn the_report_is_a_table_that_fits_eighty_columns() {
          HH:MM:SS               done          <dave@example.org>   tier1;
                                                                    pwdAccountLockedTime
                                                                    000001010000Z)
-                                                                   suspended false →
-                                                                   true
+                                                                   suspended no → yes
                                                                    groups Support →
                                                                    (none)
                                                                    role agent →

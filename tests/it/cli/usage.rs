@@ -30,7 +30,8 @@ fn an_unknown_option_is_wrong_use() {
 fn options_of_a_cycle_dont_go_with_a_subcommand() {
     expect![[r#"
         error: these options don't go with a subcommand
-          hint: --once, --dry-run and --user without a subcommand run or show a cycle; subcommands have their own
+          hint: --once, --dry-run and --user without a subcommand run or show a cycle;
+              subcommands have their own
     "#]]
     .assert_eq(&bare(&["--once", "status"]).expect(2).all());
 }

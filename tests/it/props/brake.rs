@@ -25,6 +25,7 @@ fn change(n: u32, class: Class) -> Change {
         app: AppName::new("support").unwrap(),
         person: PersonId { directory: DirectoryName::new("corp").unwrap(), entry: EntryId::from_bytes(bytes) },
         account: Some(AccountId(u64::from(n))),
+        before: None,
         action: Action::Update,
         cause: Cause { code: CauseCode::Changed, groups: Vec::new(), evidence: None },
         email: Email::parse("p@example.org").unwrap(),

@@ -223,3 +223,29 @@ async fn a_second_server_is_asked_when_the_first_is_not_there() {
     let server = seen.end.expect("the second server answers").end().server.clone();
     assert_eq!(server.url, settings.urls[1].text);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_lines_of_check_can_be_pasted_into_a_shell() {
+    let scenario = Scenario::load();
+    let company = scenario.company();
+    for place in REAL {
+        let Some(host) = Host::start(place, &scenario.directory, &company).await else { continue };
+        let settings = secured(&host, host.server().env("LDAPS_URL"), Protection::Ldaps);
+        let staff = host.renderer.group_dn(&company, "staff");
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("password");
+        // As an editor leaves it: with a line end.
+        std::fs::write(&file, format!("{}\n", host.password())).expect("a password file");
+        let findings = ldap(settings, &host.password()).check(&order(&[&staff]).groups).await;
+        let lines: Vec<String> = findings.into_iter().filter_map(|finding| finding.repeat).collect();
+        assert!(lines.len() >= 3, "{place:?}: {lines:?}");
+        for line in lines {
+            assert!(!line.contains(&host.password()), "{line}");
+            let pasted = line.replace("PASSWORDFILE", &file.display().to_string());
+            let ran = std::process::Command::new("sh").arg("-c").arg(&pasted).output().expect("a shell");
+            let told = String::from_utf8_lossy(&ran.stderr);
+            assert!(ran.status.success(), "{place:?}: {pasted}\n{told}");
+            assert!(!ran.stdout.is_empty(), "{place:?}: {pasted}");
+        }
+    }
+}

@@ -10,6 +10,7 @@ use zendesk_dirsync::domain::change::Welcome;
 use zendesk_dirsync::domain::id::{AppName, DirectoryName, Email, EntryId, PersonId};
 use zendesk_dirsync::domain::mapping::{ExternalIdRule, Field, FieldMode, Mapping};
 use zendesk_dirsync::domain::rules::{Adoption, AppRules, Switch, Switches};
+use zendesk_dirsync::engine::command::{Command, Reply};
 use zendesk_dirsync::engine::ports::HoldState;
 use zendesk_dirsync::engine::{Abort, App, CycleOrder, CycleReport, Engine, Stop};
 
@@ -128,6 +129,16 @@ impl Rig {
         let cycle = CycleId::at(self.clock.now());
         let mut engine = self.engine();
         self.runtime.block_on(engine.prepare(cycle, None, &BTreeMap::new(), &mut Silent)).unwrap();
+    }
+
+    /// The time now.
+    pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        zendesk_dirsync::engine::ports::Clock::now(&self.clock)
+    }
+
+    /// Has a command carried out, as a person gave it.
+    pub fn command(&self, command: Command) -> Reply {
+        self.runtime.block_on(self.engine().carry_out(command, "alice", Stop::never(), &mut Silent))
     }
 
     /// Runs a cycle that must end.

@@ -13,6 +13,7 @@ fn change(n: u8, class: Class, guard: Option<Guard>) -> Change {
         app: AppName::new("support").unwrap(),
         person: PersonId { directory: DirectoryName::new("corp").unwrap(), entry: EntryId::from_bytes([n; 16]) },
         account: Some(AccountId(u64::from(n))),
+        before: None,
         action: Action::Deprovision,
         cause: Cause { code: CauseCode::OutOfScope, groups: Vec::new(), evidence: None },
         email: Email::parse("p@example.org").unwrap(),

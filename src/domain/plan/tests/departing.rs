@@ -134,3 +134,20 @@ fn enough_admins_always_remain() {
     let plan = planned(&AppRules { admins_min: 2, ..rules() }, vec![demoted]);
     assert_eq!((plan.changes.len(), plan.conflicts.len()), (0, 1));
 }
+
+#[test]
+fn a_change_keeps_the_account_as_it_was_seen_and_its_digest_does_not() {
+    let mut account = observed(1);
+    account.texts.insert(Field::Phone, "+49 30 1".into());
+    let leaves = change(&rules(), departed(known(1), Some(account.clone()), Departure::LeftGroups));
+    assert_eq!(leaves.before.as_deref(), Some(&account));
+    let other = Change { before: None, ..leaves.clone() };
+    assert_eq!(other.digest(), leaves.digest());
+    let gone = change(&rules(), departed(known(1), None, Departure::LeftGroups));
+    assert_eq!((gone.action, gone.before), (Action::Release, None));
+    let wish = DesiredAccount { name: "Another".into(), ..desired(1) };
+    let updated = change(&rules(), wanted(wish, Some(known(1)), linked(account.clone())));
+    assert_eq!(updated.before.as_deref(), Some(&account));
+    let new = change(&rules(), wanted(desired(1), None, Found::default()));
+    assert_eq!(new.before, None);
+}

@@ -258,8 +258,8 @@ fn an_approval_works_once_whenever_the_process_dies() {
         all_leave(&rig, [1]);
         rig.cycle();
         rig.approve_all();
-        // who, catalog, observe, then the suspension: it doesn't arrive.
-        rig.desk().goes_wrong(4, CallTrouble::UnansweredBefore);
+        // The suspension is sent and doesn't arrive.
+        rig.desk().writes_go_wrong(CallTrouble::UnansweredBefore);
         rig.fuse.set(Some(passages));
         let died = matches!(rig.run(), Ran::Died);
         rig.fuse.set(None);
@@ -360,7 +360,7 @@ fn the_last_admins_stay_whatever_is_approved_or_rejected() {
     let hold = snapshot.holds.values().flatten().find(|hold| hold.code == "removals_shown").unwrap();
     assert_eq!(hold.changes.len(), 2, "the third is the floor's");
     let first = hold.changes[0].user.clone();
-    rig.engine().approve(&hold.id.to_string(), Some(&first), None, "alice").unwrap().unwrap();
+    rig.engine().approve(&hold.id.to_string(), [first.as_str()], None, "alice").unwrap().unwrap();
     for _ in 0..8 {
         rig.cycle();
         rig.approve_all();

@@ -26,10 +26,10 @@ fn a_demotion_that_broke_off_is_finished_in_the_next_cycle() {
     rig.settle();
     leave(&rig, id(5), "chiefs");
     set(&rig, id(5), "telephoneNumber", "+49 30 1");
-    // who, catalog, observe, then the first write: refused with the role unchanged.
+    // who, catalog, observe, observe again, then the first write: refused with the role unchanged.
     let (rules, _) = &rig.apps[0];
     assert_eq!(rules.assignments.len(), 3);
-    rig.desk().goes_wrong(4, CallTrouble::UnansweredBefore);
+    rig.desk().goes_wrong(5, CallTrouble::UnansweredBefore);
     rig.run();
     rig.settle();
     assert_eq!(rig.user("erin@example.org").unwrap().role, Role::Agent);
@@ -81,8 +81,8 @@ fn a_reactivation_that_was_not_answered_is_done_in_the_next_cycle() {
 fn a_removal_that_broke_off_still_counts_as_our_suspension() {
     let rig = settled();
     leave(&rig, id(2), "support");
-    // who, catalog, observe, suspend, sessions.
-    rig.desk().goes_wrong(5, CallTrouble::Refuse);
+    // who, catalog, observe, observe again, suspend, sessions.
+    rig.desk().goes_wrong(6, CallTrouble::Refuse);
     rig.cycle();
     assert_eq!(standing(&rig, id(2)), Some(Standing::Ending));
     rig.settle();
@@ -98,7 +98,7 @@ fn a_removal_that_broke_off_does_not_make_others_suspension_ours() {
     let bob = rig.user("bob@example.org").unwrap().id;
     rig.desk().by_hand(|desk| desk.users.get_mut(&bob).unwrap().suspended = Some(By::Hand));
     leave(&rig, id(2), "support");
-    rig.desk().goes_wrong(4, CallTrouble::UnansweredAfter);
+    rig.desk().goes_wrong(5, CallTrouble::UnansweredAfter);
     rig.cycle();
     rig.settle();
     join(&rig, id(2), "support");

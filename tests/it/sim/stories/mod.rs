@@ -4,6 +4,9 @@
 
 mod brakes;
 mod broken;
+mod kept;
+mod meanwhile;
+mod pauses;
 mod whole;
 
 use std::collections::BTreeSet;

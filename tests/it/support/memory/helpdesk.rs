@@ -1,6 +1,6 @@
 //! The helpdesk port over a [`Desk`], with faults at chosen calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,12 +34,34 @@ pub enum CallTrouble {
     Unreachable,
 }
 
+/// What somebody else does to the account while we are at work.
+struct Edit(Box<dyn FnOnce(&mut Desk) + Send>);
+
+impl std::fmt::Debug for Edit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Edit")
+    }
+}
+
+/// What goes wrong until it is mended.
+#[derive(Debug, Default)]
+struct Lasting {
+    /// Every write to these people is refused, by mail.
+    poisoned: BTreeSet<Email>,
+    /// Every write.
+    writes: Option<CallTrouble>,
+    /// Every call.
+    calls: Option<CallTrouble>,
+}
+
 /// A Zendesk account in memory.
 #[derive(Debug, Clone)]
 pub struct MemoryZendesk {
     app: AppName,
     desk: Arc<Mutex<Desk>>,
     troubles: Arc<Mutex<BTreeMap<u64, CallTrouble>>>,
+    edits: Arc<Mutex<BTreeMap<u64, Edit>>>,
+    lasting: Arc<Mutex<Lasting>>,
     clock: MemoryClock,
     fuse: Fuse,
 }
@@ -51,6 +73,8 @@ impl MemoryZendesk {
             app: AppName::new(app).unwrap(),
             desk: Arc::new(Mutex::new(desk)),
             troubles: Arc::default(),
+            edits: Arc::default(),
+            lasting: Arc::default(),
             clock,
             fuse,
         }
@@ -87,16 +111,56 @@ impl MemoryZendesk {
         lock(&self.troubles).insert(at, trouble);
     }
 
+    /// Somebody else edits the account just before the n-th call from now, from 1.
+    pub fn meanwhile(&self, nth: u64, edit: impl FnOnce(&mut Desk) + Send + 'static) {
+        let at = self.calls() + nth;
+        lock(&self.edits).insert(at, Edit(Box::new(edit)));
+    }
+
     /// From now on everything goes right.
     pub fn mend(&self) {
         lock(&self.troubles).clear();
+        *lock(&self.lasting) = Lasting::default();
+    }
+
+    /// From now on every write to these people is refused.
+    pub fn poison(&self, mails: impl IntoIterator<Item = String>) {
+        lock(&self.lasting).poisoned = mails.into_iter().map(|mail| Email::parse(&mail).unwrap()).collect();
+    }
+
+    /// From now on every write goes wrong.
+    pub fn writes_go_wrong(&self, trouble: CallTrouble) {
+        lock(&self.lasting).writes = Some(trouble);
+    }
+
+    /// From now on every call goes wrong.
+    pub fn all_goes_wrong(&self, trouble: CallTrouble) {
+        lock(&self.lasting).calls = Some(trouble);
+    }
+
+    /// What goes wrong with a step for as long as it isn't mended.
+    fn lasting(&self, account: Option<AccountId>, step: &Step) -> Option<CallTrouble> {
+        let lasting = lock(&self.lasting);
+        let is = |email: &Email| lasting.poisoned.contains(email);
+        let poisoned = match step {
+            Step::Create(new) => is(&new.email),
+            _ => self.with(|desk| {
+                let user = account.and_then(|id| desk.users.get(&id.0));
+                user.and_then(|user| user.email.as_ref()).is_some_and(is)
+            }),
+        };
+        lasting.writes.or(poisoned.then_some(CallTrouble::Refuse))
     }
 
     /// Counts a call; answers its number and what goes wrong with it.
     fn call(&self) -> (u64, Option<CallTrouble>) {
         let mut desk = lock(&self.desk);
         desk.calls += 1;
-        (desk.calls, lock(&self.troubles).remove(&desk.calls))
+        if let Some(Edit(edit)) = lock(&self.edits).remove(&desk.calls) {
+            edit(&mut desk);
+        }
+        let trouble = lock(&self.troubles).remove(&desk.calls);
+        (desk.calls, trouble.or(lock(&self.lasting).calls))
     }
 
     fn reading(&self) -> Result<(), CallFault> {
@@ -220,6 +284,7 @@ impl Helpdesk for MemoryZendesk {
     async fn carry_out(&mut self, account: Option<AccountId>, step: &Step) -> Result<StepDone, CallFault> {
         self.fuse.pass();
         let (call, trouble) = self.call();
+        let trouble = trouble.or_else(|| self.lasting(account, step));
         let done = match trouble {
             None => self.perform(account, step, call, true),
             Some(CallTrouble::UnansweredAfter | CallTrouble::GarbledAfter) => {

@@ -7,9 +7,10 @@ use zendesk_dirsync::domain::account::{KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::brake::Experience;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
+use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Settlement, Trouble,
+    AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
 };
 
 use super::brakes::BrakeState;
@@ -20,6 +21,7 @@ use super::lock;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct LedgerState {
     pub serial: u64,
+    pub revision: u64,
     pub accepted: BTreeMap<AppName, ()>,
     pub bound: BTreeMap<String, String>,
     pub accounts: BTreeMap<(AppName, PersonId), KnownAccount>,
@@ -28,6 +30,7 @@ pub struct LedgerState {
     pub intents: BTreeMap<(CycleId, u64), Intent>,
     pub holds: BTreeMap<AppName, Vec<HoldRecord>>,
     pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
+    pub keeps: BTreeMap<AppName, BTreeMap<PersonId, Keep>>,
     pub cycles: Vec<CycleSummary>,
     pub brakes: BTreeMap<AppName, BrakeState>,
 }
@@ -89,6 +92,12 @@ impl MemoryLedger {
     }
 }
 
+impl Revisions for MemoryLedger {
+    fn revision(&self) -> Result<Revision, LedgerFault> {
+        Ok(Revision { store: "memory".to_owned(), number: lock(&self.state).revision })
+    }
+}
+
 impl Ledger for MemoryLedger {
     fn serial(&self) -> u64 {
         lock(&self.state).serial
@@ -143,7 +152,10 @@ impl Ledger for MemoryLedger {
 
     fn remember(&mut self, app: &AppName, accounts: &[KnownAccount]) -> Result<(), LedgerFault> {
         self.mutate(|state| {
+            let kept = |known: &KnownAccount| (known.account, known.standing, known.written.clone());
             for known in accounts {
+                let before = state.accounts.get(&(app.clone(), known.person.clone())).map(kept);
+                state.revision += u64::from(before != Some(kept(known)));
                 state.accounts.insert((app.clone(), known.person.clone()), known.clone());
             }
             Ok(())
@@ -156,6 +168,7 @@ impl Ledger for MemoryLedger {
 
     fn pin(&mut self, pins: &BTreeMap<PinKey, EntryId>) -> Result<(), LedgerFault> {
         self.mutate(|state| {
+            state.revision += 1;
             state.pins.clone_from(pins);
             Ok(())
         })
@@ -190,9 +203,11 @@ impl Ledger for MemoryLedger {
             let key = (intent.app.clone(), intent.person.clone());
             match settlement {
                 Settlement::Known(known) => {
+                    state.revision += 1;
                     state.accounts.insert(key, (**known).clone());
                 }
                 Settlement::Forgotten => {
+                    state.revision += 1;
                     state.accounts.remove(&key);
                 }
                 Settlement::Unchanged => {}

@@ -10,11 +10,13 @@ mod desk;
 mod directory;
 mod fuse;
 mod helpdesk;
+mod keeps;
 mod ledger;
 mod report;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use brakes::BrakeState;
 pub use clock::MemoryClock;
 pub use company::{Company, Group, Names, Person, Tombstone, Use};
 pub use desk::{By, Desk, User, Write};

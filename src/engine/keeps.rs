@@ -1,0 +1,86 @@
+//! Keeps in a cycle: whoever is kept is left out of the plan, and a keep ends when the directory decides.
+
+use std::collections::BTreeMap;
+
+use crate::domain::change::CauseCode;
+use crate::domain::id::{AppName, PersonId};
+use crate::domain::keep::{Keep, Seen, Standing};
+use crate::domain::plan::{Kept, Plan};
+use crate::domain::scope::Departure;
+
+use super::gather::{Want, Wants};
+use super::ports::{KeepLedger as _, Ledger as _, LedgerFault};
+use super::propose::Candidate;
+use super::{Abort, Engine, Ports};
+
+/// What became of an app's keeps in view of what was read.
+#[derive(Default)]
+pub(super) struct Keeps {
+    /// They stand.
+    pub(super) kept: Vec<Kept>,
+    /// They ended.
+    pub(super) ended: Vec<PersonId>,
+}
+
+impl<P: Ports> Engine<P> {
+    /// Takes everybody out of what is to be planned whose keep stands.
+    pub(super) fn leave_kept(
+        &self,
+        app: &AppName,
+        wants: &mut Wants,
+        candidates: &mut Vec<Candidate>,
+    ) -> Result<Keeps, LedgerFault> {
+        let mut keeps = Keeps::default();
+        for (person, keep) in self.ledger.keeps(app)? {
+            let known = self.ledger.known(app, &person)?;
+            let candidate = candidates.iter().find(|one| one.known.person == person);
+            let departure = candidate.map(|one| &one.departure);
+            let seen = match (wants.people.get(&person), departure) {
+                (Some(Want::Differs(desired)), _) => Some(Seen::Wanted(desired.fingerprint())),
+                (Some(Want::Same), _) => known.as_ref().and_then(|known| known.fingerprint).map(Seen::Wanted),
+                (Some(Want::Unusable(state)), _) | (None, Some(Departure::Unusable(state))) => {
+                    Some(Seen::Unusable(state))
+                }
+                (None, Some(Departure::LeftGroups)) => Some(Seen::Departed(CauseCode::OutOfScope)),
+                (None, Some(Departure::Tombstone | Departure::Absent | Departure::Unreadable { .. })) => {
+                    Some(Seen::Departed(CauseCode::Gone))
+                }
+                // Nothing that can be relied on was seen: the keep stands, and whoever is rejected is told of as ever.
+                (Some(Want::Rejected(_)), _) | (None, Some(Departure::StillHeld { .. }) | None) => None,
+            };
+            let standing = seen.map_or(Standing::Stands, |seen| keep.judge(seen));
+            let keep = match standing {
+                Standing::Stands => keep,
+                Standing::Settles(wish) => Keep { until: crate::domain::keep::KeepUntil::Changes(wish), ..keep },
+                Standing::Ends => {
+                    keeps.ended.push(person);
+                    continue;
+                }
+            };
+            let (user, name) = match (wants.people.get(&person), &known) {
+                (Some(Want::Differs(desired)), _) => (Some(desired.email.clone()), Some(desired.name.clone())),
+                (_, Some(known)) => (Some(known.written.email.clone()), Some(known.written.name.clone())),
+                (_, None) => (None, None),
+            };
+            if matches!(wants.people.get(&person), Some(Want::Differs(_))) {
+                wants.people.remove(&person);
+            }
+            candidates.retain(|one| one.known.person != person || matches!(one.departure, Departure::StillHeld { .. }));
+            keeps.kept.push(Kept { person, user, name, keep });
+        }
+        Ok(keeps)
+    }
+
+    /// Keeps what became of the keeps.
+    pub(super) fn conclude_keeps(&mut self, plan: &Plan) -> Result<(), Abort> {
+        let before: BTreeMap<PersonId, Keep> = self.ledger.keeps(&plan.app)?;
+        for person in &plan.unkept {
+            tracing::info!(app = %plan.app, directory_id = %person.entry, "keep ended");
+            self.ledger.keep(&plan.app, person, None)?;
+        }
+        for kept in plan.kept.iter().filter(|one| before.get(&one.person).is_some_and(|keep| *keep != one.keep)) {
+            self.ledger.keep(&plan.app, &kept.person, Some(&kept.keep))?;
+        }
+        Ok(())
+    }
+}

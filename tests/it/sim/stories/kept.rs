@@ -1,0 +1,80 @@
+//! Stories of people whose accounts are left as a person put them.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use zendesk_dirsync::domain::change::CauseCode;
+use zendesk_dirsync::domain::keep::{Keep, KeepReason, KeepUntil, Wish};
+use zendesk_dirsync::engine::ports::{Clock as _, KeepLedger as _};
+
+use crate::support::memory::{By, Use};
+
+fn keep(rig: &Rig, until: KeepUntil) {
+    let keep = Keep { by: "alice".into(), at: rig.clock.now(), reason: KeepReason::Deprovisioned, until };
+    rig.ledger.clone().keep(&app(), &corp(id(2)), Some(&keep)).unwrap();
+}
+
+fn app() -> AppName {
+    AppName::new("support").unwrap()
+}
+
+fn may_be_used(rig: &Rig, usable: Use) {
+    rig.directory().change(|company| company.people.get_mut(&id(2)).unwrap().usable = usable);
+}
+
+fn kept(rig: &Rig) -> usize {
+    rig.ledger.snapshot().keeps.values().map(BTreeMap::len).sum()
+}
+
+#[test]
+fn whoever_is_kept_is_not_removed_while_the_directory_wishes_the_same() {
+    let rig = settled();
+    keep(&rig, KeepUntil::Changes(Wish::Removal(CauseCode::OutOfScope)));
+    leave(&rig, id(2), "support");
+    let before = rig.desk().writes().len();
+    assert_eq!((rig.cycle().ending.code(), rig.cycle().ending.code()), (0, 0));
+    assert_eq!((rig.desk().writes().len(), kept(&rig)), (before, 1));
+    // A return is another wish; leaving once more is acted on.
+    join(&rig, id(2), "support");
+    rig.cycle();
+    assert_eq!(kept(&rig), 0);
+    leave(&rig, id(2), "support");
+    rig.cycle();
+    assert_eq!(rig.user("bob@example.org").unwrap().suspended, Some(By::Us));
+}
+
+#[test]
+fn whoever_is_kept_is_not_changed_until_the_directory_says_something_new() {
+    let rig = settled();
+    set(&rig, id(2), "displayName", "Robert");
+    keep(&rig, KeepUntil::Changes(Wish::Unknown));
+    let before = rig.desk().writes().len();
+    rig.cycle();
+    rig.cycle();
+    assert_eq!((rig.desk().writes().len(), kept(&rig)), (before, 1));
+    set(&rig, id(2), "displayName", "Bobby");
+    rig.cycle();
+    assert_eq!((rig.user("bob@example.org").unwrap().name.as_str(), kept(&rig)), ("Bobby", 0));
+}
+
+#[test]
+fn whoever_was_removed_by_hand_stays_so_though_the_directory_hides_and_shows_them() {
+    let rig = settled();
+    leave(&rig, id(2), "support");
+    rig.cycle();
+    keep(&rig, KeepUntil::Unusable);
+    for _ in 0..2 {
+        join(&rig, id(2), "support");
+        rig.cycle();
+        assert_eq!(rig.user("bob@example.org").unwrap().suspended, Some(By::Us));
+        leave(&rig, id(2), "support");
+        rig.cycle();
+    }
+    join(&rig, id(2), "support");
+    may_be_used(&rig, Use::Disabled);
+    rig.cycle();
+    assert_eq!(kept(&rig), 0);
+    may_be_used(&rig, Use::Usable);
+    rig.cycle();
+    assert_eq!(rig.user("bob@example.org").unwrap().suspended, None);
+}

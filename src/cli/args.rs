@@ -79,6 +79,11 @@ pub enum Sub {
     Apply(ApplyArgs),
     /// List, show, approve or reject what waits for a person.
     Holds(HoldsArgs),
+    /// Have the next cycle try again at once: a person whose changes failed, or an app in quarantine.
+    ///
+    /// Whoever fails is tried again after five minutes, doubling to a day, and not any more after 28 days. An app whose
+    /// writes fail, or that refuses the credentials, is only probed, with the same pauses. `status` shows both.
+    Retry(RetryArgs),
     /// Show which copy of this service may write, or take that over.
     Lease(LeaseArgs),
     /// End one person's access now, though the directory may still want them.
@@ -190,6 +195,17 @@ pub struct ApplyArgs {
     /// How many changes it has; needed when no terminal is there to ask.
     #[arg(long, value_name = "N")]
     pub count: Option<usize>,
+}
+
+/// `retry`.
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    /// This person, by mail or immutable id.
+    #[arg(required_unless_present = "app")]
+    pub user: Option<String>,
+    /// Only in this app; without a person, the app itself and everybody who failed in it.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
 }
 
 /// `holds`.

@@ -45,6 +45,7 @@ const fn looks_only(command: &Command) -> bool {
         | Command::Apply(_)
         | Command::Approve { .. }
         | Command::Reject { .. }
+        | Command::Retry { .. }
         | Command::Leases { .. }
         | Command::TakeLease { .. }
         | Command::Pause { .. }

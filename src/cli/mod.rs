@@ -3,6 +3,7 @@
 mod args;
 mod args_hand;
 mod ask;
+mod brakes;
 mod check;
 mod env;
 mod exit;
@@ -79,6 +80,7 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
             | Sub::Plan(_)
             | Sub::Apply(_)
             | Sub::Holds(_)
+            | Sub::Retry(_)
             | Sub::Lease(_)
             | Sub::Deprovision(_)
             | Sub::Release(_)
@@ -144,6 +146,7 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         Some(Sub::Holds(args)) => {
             ask::holds(&joined, args.command.unwrap_or(HoldsSub::List { format: Format::Text })).await
         }
+        Some(Sub::Retry(args)) => brakes::retry(&joined, args).await,
         Some(Sub::Lease(args)) => {
             lease::lease(&joined, args.command.unwrap_or(LeaseSub::Show { app: None, format: Format::Text })).await
         }

@@ -151,6 +151,7 @@ where
             Command::ByHand { .. } | Command::Link { .. } => "carrying out an order by hand",
             Command::Status
             | Command::Holds
+            | Command::Retry { .. }
             | Command::Approve { .. }
             | Command::Reject { .. }
             | Command::Pause { .. }

@@ -4,21 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::account::Catalog;
 use crate::domain::assignment::Assignment;
-use crate::domain::brake::{Bench, Review, review};
+use crate::domain::brake::{Review, review};
 use crate::domain::edit::Edit;
-use crate::domain::id::{AppName, CycleId, DirectoryName};
+use crate::domain::id::{AppName, CycleId, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 use crate::domain::plan::Plan;
 use crate::domain::rules::AppRules;
 use crate::domain::scope::Resolved;
 
-use super::apply::{Carried, Run};
+use super::apply::Run;
 use super::compare::{Both, Compared, Heard};
-use super::conclude::{Brakes, Concluded, Reads};
-use super::edits::Course;
 use super::gather::{GatherFault, Wants};
-use super::holds::{approvals, missing_group, rejections, spend};
-use super::lease::Barred;
+use super::holds::missing_group;
 use super::naming::Someone;
 use super::only::{narrow, planned};
 use super::planner::Planner;
@@ -26,7 +23,10 @@ use super::ports::{
     AppCounts, Clock, Completeness, CycleSummary, DeedLedger, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
 use super::propose::{Answers, ProposeFault, Whole};
+use super::quarantine::Showed;
 use super::saved::SavedOrder;
+use super::serve::Round;
+use super::trials::Scope;
 use super::view::PlanView;
 use super::{Abort, CycleReport, Ending, Engine, Ports, Stop};
 
@@ -53,6 +53,8 @@ pub struct AppPlan {
     pub edit: Edit,
     /// The plan with its review, or why there is none.
     pub result: Result<(Plan, Review), Problem>,
+    /// Managed people whom the reads didn't show.
+    pub(super) missing: BTreeSet<PersonId>,
 }
 
 /// Everything up to the brake: nothing was changed, neither outside nor in the store.
@@ -134,8 +136,9 @@ impl<P: Ports> Planner<'_, P> {
         let mut apps = Vec::new();
         for (at, wants) in wants.into_iter().enumerate() {
             let app = self.apps[at].rules.app.clone();
+            let mut missing = BTreeSet::new();
             if let Some(problem) = skip.get(&at) {
-                apps.push(AppPlan { app, edit: Edit::default(), result: Err(problem.clone()) });
+                apps.push(AppPlan { app, edit: Edit::default(), result: Err(problem.clone()), missing });
                 continue;
             }
             if let Some(user) = only {
@@ -147,18 +150,19 @@ impl<P: Ports> Planner<'_, P> {
                 Ok(Compared { proposed, edit, asked }) => {
                     looked_up.extend(asked.present);
                     catalogs.extend(asked.catalog.map(|catalog| (app.clone(), catalog)));
-                    let (plan, review) = self.brake(at, proposed.plan, proposed.gone, &edit, &wholes)?;
+                    missing = proposed.missing;
+                    let (plan, review) = self.brake(at, proposed.plan, &missing, &edit, &wholes)?;
                     named.extend(only.map(|user| planned(&plan, user)).unwrap_or_default());
                     let pair = match only {
                         Some(user) => narrow(plan, review, user),
                         None => (plan, review),
                     };
-                    AppPlan { app, edit, result: Ok(pair) }
+                    AppPlan { app, edit, result: Ok(pair), missing }
                 }
                 Err(ProposeFault::Ledger(fault)) => return Err(fault.into()),
                 Err(ProposeFault::Call(fault)) => {
                     progress.note(&Event::Fault(&fault.problem()));
-                    AppPlan { app, edit: Edit::default(), result: Err(fault.problem()) }
+                    AppPlan { app, edit: Edit::default(), result: Err(fault.problem()), missing }
                 }
             };
             apps.push(part);
@@ -170,17 +174,12 @@ impl<P: Ports> Planner<'_, P> {
         &self,
         at: usize,
         plan: Plan,
-        gone: usize,
+        missing: &BTreeSet<PersonId>,
         edit: &Edit,
         wholes: &BTreeMap<DirectoryName, Whole>,
     ) -> Result<(Plan, Review), Abort> {
         let rules = &self.apps[at].rules;
-        let standing = self.ledger.app_standing(&rules.app)?;
-        let holds = self.ledger.holds()?;
-        let (approvals, rejections) = (approvals(&holds, &rules.app, self.clock.now()), rejections(&holds, &rules.app));
-        let experience = standing.experience;
-        let bench =
-            Bench { limits: self.limits, experience, approvals: &approvals, rejections: &rejections, gone, edit };
+        let bench = self.bench(&plan, missing, edit.clone())?;
         #[cfg(feature = "planted")]
         let (plan, bench) = super::loose::loosened(plan, bench);
         let mut reviewed = review(&plan, &bench);
@@ -195,7 +194,7 @@ impl<P: Ports> Planner<'_, P> {
 }
 
 /// The assignments whose groups were not found, each with what there is to say of it.
-fn lost_groups<'a>(
+pub(super) fn lost_groups<'a>(
     rules: &'a AppRules,
     wholes: &'a BTreeMap<DirectoryName, Whole>,
 ) -> impl Iterator<Item = (&'a Assignment, String)> {
@@ -254,8 +253,13 @@ impl<P: Ports> Engine<P> {
             Run { cycle: cycle.clone(), actor: order.actor, now: began, seq: 0, reached, stop: order.stop, progress };
         self.bind()?;
         self.report.ready()?;
-        let unsettled = self.recover(&mut run).await?;
-        let skip: BTreeMap<usize, Problem> = unsettled.into_iter().map(|one| (one.at, one.fault.problem())).collect();
+        self.tick(began)?;
+        let gates = self.gates(&mut run).await?;
+        let mut skip = gates.closed.clone();
+        for one in self.recover(&gates, &mut run).await? {
+            self.judge(one.at, Showed::Fault(one.fault.problem()), &mut run)?;
+            skip.insert(one.at, one.fault.problem());
+        }
         let mut prepared = self.prepare(cycle.clone(), order.only.as_deref(), &skip, run.progress).await?;
         if let Some(saved) = saved
             && let Some(now) = self.hold_to(saved, &mut prepared, &mut run)?
@@ -276,65 +280,20 @@ impl<P: Ports> Engine<P> {
         if !prepared.faults.is_empty() {
             endings.insert(Ending::Directory);
         }
+        let scope = if order.only.is_none() { Scope::Whole } else { Scope::Person };
+        let faults = &prepared.faults;
+        let (wholes, probes) = (&prepared.wholes, &gates.probes);
+        let round = Round { complete: &complete, faults, wholes, skip: &skip, probes, pauses: &pauses, scope };
         let mut counts = BTreeMap::new();
         let mut plans = BTreeMap::new();
         for part in prepared.apps {
-            // A saved plan may be of one app only: the place in the plan is no place in the configuration.
-            let Some(at) = self.apps.iter().position(|one| one.rules.app == part.app) else { continue };
-            let (plan, reviewed) = match part.result {
-                Ok(pair) => pair,
-                Err(problem) => {
-                    endings.insert(Ending::Zendesk);
-                    self.tell_fault(&mut run, Some(&part.app), None, problem)?;
-                    continue;
-                }
-            };
-            let pause = pauses.of(&part.app);
-            let (approved, paused) = match pause {
-                Some(pause) => {
-                    let waits = reviewed.approved.changes().len();
-                    run.progress.note(&Event::Paused(&part.app, pause, waits));
-                    (reviewed.approved.part(|_| false), waits)
-                }
-                None => (reviewed.approved, 0),
-            };
-            let reached = |(name, whole): (&DirectoryName, &Whole)| (name.clone(), whole.reached[at].clone());
-            run.reached = prepared.wholes.iter().map(reached).collect();
-            let carried = self.apply(at, approved, &mut run).await?;
-            let of_app = |name: &&DirectoryName| {
-                self.apps[at].rules.assignments.iter().any(|assignment| assignment.directory == **name)
-            };
-            let unread = prepared.faults.keys().filter(of_app).cloned().collect();
-            // A cycle for one person says nothing about the others' troubles and holds.
-            let concluded = if order.only.is_none() {
-                let reads = Reads { complete: &complete, unread: &unread, barred: carried.barred, pause };
-                let concluded = self.conclude(&plan, &reviewed.held, &carried.begun, &reads, &mut run)?;
-                let lost =
-                    self.configuration.newly_lost(lost_groups(&self.apps[at].rules, &prepared.wholes), &plan.app);
-                let (edit, finished) = (&part.edit, &carried.finished);
-                if pause.is_none() {
-                    self.settle_edit(at, &Course { edit, finished, unread: &unread, lost })?;
-                }
-                concluded
-            } else {
-                if !carried.begun.is_empty() {
-                    let holds = spend(self.ledger.holds()?, &part.app, &carried.begun);
-                    self.ledger.keep_holds(&part.app, &holds)?;
-                }
-                let held = plan.changes.len().saturating_sub(carried.begun.len() + carried.left + paused);
-                let brakes = if held > 0 { Brakes::On } else { Brakes::Off };
-                Concluded { held, brakes, troubles_new: plan.conflicts.len() + plan.rejected.len() }
-            };
-            let concluded = Concluded { held: concluded.held + paused, ..concluded };
-            endings.extend(endings_of(&carried, &concluded));
-            endings.extend((paused > 0).then_some(Ending::Held));
-            if let Some(problem) = carried.fault.clone() {
-                run.progress.note(&Event::Fault(&problem));
-                self.tell_fault(&mut run, Some(&part.app), None, problem)?;
+            // By name: of a saved plan only a part of the apps is left.
+            let Some(at) = self.apps.iter().position(|app| app.rules.app == part.app) else { continue };
+            let app = part.app.clone();
+            if let Some((plan, count)) = self.serve(at, part, &round, &mut endings, &mut run).await? {
+                counts.insert(app.clone(), count);
+                plans.insert(app, plan);
             }
-            let population = self.ledger.app_standing(&part.app)?.population;
-            counts.insert(part.app.clone(), app_counts(&plan, &carried, &concluded, population));
-            plans.insert(part.app, plan);
         }
         for (name, fault) in &prepared.faults {
             self.tell_fault(&mut run, None, Some(name), fault.problem())?;
@@ -345,10 +304,11 @@ impl<P: Ports> Engine<P> {
         let ending = endings.first().copied().unwrap_or(Ending::Done);
         let mut summary = self.summary(&cycle, began, ending, counts, prepared.faults.is_empty());
         summary.text = super::pause::told_first(&pauses, summary.text);
-        self.tell_cycle(&mut run, &summary, ending)?;
+        let waits = self.waits()?;
+        self.tell_cycle(&mut run, &summary, ending, waits.as_deref())?;
         self.ledger.end_cycle(&summary)?;
         self.ledger.prune_deeds()?;
-        tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, "cycle ended");
+        tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, waits, "cycle ended");
         Ok(CycleReport { ending, summary, faults: prepared.faults, plans, moved: None, refusal: None })
     }
 
@@ -410,7 +370,7 @@ impl<P: Ports> Engine<P> {
     }
 
     /// Tells of a directory or app that couldn't be served.
-    fn tell_fault(
+    pub(super) fn tell_fault(
         &mut self,
         run: &mut Run<'_>,
         app: Option<&AppName>,
@@ -427,7 +387,13 @@ impl<P: Ports> Engine<P> {
         Ok(self.report.tell(&notice)?)
     }
 
-    fn tell_cycle(&mut self, run: &mut Run<'_>, summary: &CycleSummary, ending: Ending) -> Result<(), Abort> {
+    fn tell_cycle(
+        &mut self,
+        run: &mut Run<'_>,
+        summary: &CycleSummary,
+        ending: Ending,
+        waits: Option<&str>,
+    ) -> Result<(), Abort> {
         let verdict = match ending {
             Ending::Done => Verdict::Done,
             Ending::Held => Verdict::Held,
@@ -436,7 +402,8 @@ impl<P: Ports> Engine<P> {
         let seq = run.next_seq();
         let mut notice = Notice::new(self.clock.now(), run.cycle.clone(), seq, Subject::Cycle, verdict, &run.actor);
         let mut cause = Notice::cause_code("ended");
-        cause.evidence = Some(summary.text.clone());
+        // A reminder in every cycle: nobody reads on from a hold that was told once.
+        cause.evidence = Some([&*summary.text].into_iter().chain(waits).collect::<Vec<_>>().join("; "));
         notice.cause = Some(cause);
         notice.elapsed_ms = u64::try_from((summary.ended - summary.began).num_milliseconds()).ok();
         Ok(self.report.tell(&notice)?)
@@ -473,24 +440,5 @@ impl<P: Ports> Engine<P> {
             apps,
             text: text.join("; "),
         }
-    }
-}
-
-fn endings_of(carried: &Carried, concluded: &Concluded) -> impl Iterator<Item = Ending> {
-    let barred = carried.barred == Barred::Lease;
-    let zendesk = (carried.fault.is_some() && !barred).then_some(Ending::Zendesk);
-    let held = (concluded.brakes == Brakes::On || barred).then_some(Ending::Held);
-    let failed = (carried.failed > 0 || carried.left > 0 || concluded.troubles_new > 0).then_some(Ending::Failed);
-    [zendesk, held, failed].into_iter().flatten()
-}
-
-const fn app_counts(plan: &Plan, carried: &Carried, concluded: &Concluded, population: usize) -> AppCounts {
-    AppCounts {
-        done: carried.done,
-        failed: carried.failed + carried.left,
-        held: concluded.held,
-        rejected: plan.rejected.len(),
-        conflicts: plan.conflicts.len(),
-        population,
     }
 }

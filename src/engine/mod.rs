@@ -4,6 +4,7 @@
 //! decided after the plan. The engine knows no LDAP, no HTTP, no file.
 
 mod apply;
+pub mod brake_view;
 pub mod byhand;
 pub mod command;
 mod compare;
@@ -31,13 +32,17 @@ mod planner;
 pub mod ports;
 pub mod progress;
 mod propose;
+mod quarantine;
 mod reach;
 mod recalled;
 mod recover;
 mod reread;
 pub mod saved;
+mod serve;
+mod trials;
 pub mod undo;
 pub mod view;
+mod windows;
 
 use std::collections::BTreeMap;
 
@@ -51,6 +56,7 @@ use ports::{Clock, CycleSummary, Directory, Helpdesk, Ledger, LedgerFault, ReadF
 
 pub use cycle::{AppPlan, CycleOrder, Prepared};
 pub use edits::{Configuration, Former, Outline, Reader, Renewal};
+pub use trials::Retried;
 
 /// The five adapters of one build: real ones in the product, simulated ones in tests.
 pub trait Ports {

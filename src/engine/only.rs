@@ -1,10 +1,10 @@
 //! A cycle for one person: whom the name fits. One that fits nobody, or several, is refused before anything is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::brake::Review;
 use crate::domain::change::Change;
-use crate::domain::id::{Email, PersonId};
+use crate::domain::id::{Digest, Email, PersonId};
 use crate::domain::plan::Plan;
 
 use super::apply::Run;
@@ -49,8 +49,11 @@ pub(super) fn narrow(mut plan: Plan, review: Review, user: &str) -> (Plan, Revie
         let known = &one.known;
         is(known.written.email.as_str(), &known.written.name, &known.person)
     });
-    let held = review.held.into_iter().filter(|hold| hold.changes.is_empty() || hold.changes.iter().any(wanted));
-    (plan, Review { approved: review.approved.part(wanted), held: held.collect() })
+    let Review { approved, held, mut deferred } = review;
+    let held = held.into_iter().filter(|hold| hold.changes.is_empty() || hold.changes.iter().any(wanted)).collect();
+    let digests: BTreeSet<Digest> = plan.changes.iter().map(Change::digest).collect();
+    deferred.retain(|digest, _| digests.contains(digest));
+    (plan, Review { approved: approved.part(wanted), held, deferred })
 }
 
 impl Prepared {

@@ -14,7 +14,6 @@ use crate::domain::account::ObservedAccount;
 use crate::domain::brake::{Bench, Review, approve_exactly, review};
 use crate::domain::change::{Action, CauseCode};
 use crate::domain::deed::{Deed, DeedEnd, Since, found, root};
-use crate::domain::edit::Edit;
 use crate::domain::id::{AccountId, AppName, CycleId, Digest, Digester, Email, PersonId};
 use crate::domain::keep::{Keep, KeepReason, KeepUntil, Wish};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
@@ -23,6 +22,7 @@ use crate::domain::plan::undo::{CannotUndo, UndoCase, UndoPlan, UndoProposal, un
 
 use super::apply::{Carried, Run};
 use super::ports::{CallFault, Clock, DeedLedger, Helpdesk, KeepLedger, Ledger, Progress, Report};
+use super::quarantine::Gates;
 use super::{Abort, Ending, Engine, Ports, Stop};
 
 pub use fault::UndoFault;
@@ -211,8 +211,9 @@ impl<P: Ports> Engine<P> {
     /// The brake's word on what is brought back.
     fn review_undo(&self, undone: &UndoPlan) -> Result<Review, Abort> {
         let experience = self.ledger.app_standing(undone.app())?.experience;
-        let (nobody, edit) = (&BTreeSet::new(), &Edit::default());
-        let bench = Bench { limits: self.limits, experience, approvals: nobody, rejections: nobody, gone: 0, edit };
+        // What went on lately without a word counts against it as against a cycle.
+        let tally = self.tally(undone.app(), self.clock.now())?;
+        let bench = Bench { tally, ..Bench::of(self.limits, experience) };
         Ok(review(&undone.plan, &bench))
     }
 
@@ -235,7 +236,7 @@ impl<P: Ports> Engine<P> {
             Run { cycle: cycle.clone(), actor: actor.to_owned(), now: began, seq: 0, reached, stop, progress };
         self.bind()?;
         self.report.ready()?;
-        let unsettled = self.recover(&mut run).await?;
+        let unsettled = self.recover(&Gates::default(), &mut run).await?;
         let mut whole = match self.plan_undo(order, actor).await? {
             Ok(whole) => whole,
             Err(fault) => return Ok(Err(fault)),

@@ -163,6 +163,7 @@ const ENGINE_CRATES: &[&str] = &["std", "core", "thiserror", "chrono", "tokio", 
 const ENGINE_TOKIO: &[&str] = &["time", "sync", "join!", "select!"];
 /// What the engine shows travels over the control socket and to stdout: only these files of it know how.
 const ENGINE_FORMATS: &[&str] = &[
+    "src/engine/brake_view.rs",
     "src/engine/command.rs",
     "src/engine/hold_view.rs",
     "src/engine/lease_view.rs",

@@ -183,7 +183,10 @@ pub const fn no_limits() -> Limits {
     Limits {
         shown: all,
         absence: all,
+        removals_24h: all,
+        removals_7d: all,
         takes_or_raises: all,
+        takes_or_raises_24h: all,
         creations: all,
         source_gone: all,
         first_cycle: FirstCycle::Apply,

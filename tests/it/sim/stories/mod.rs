@@ -2,6 +2,7 @@
 //!
 //! The fixtures are here; stories in which everything works, and in which something breaks, lie beside.
 
+mod brakes;
 mod broken;
 mod by_hand;
 mod edits;
@@ -10,6 +11,7 @@ mod leases;
 mod meanwhile;
 mod offline;
 mod paused;
+mod pauses;
 mod removed;
 mod watched;
 mod whole;

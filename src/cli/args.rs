@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::args_hand::{DeprovisionArgs, KeepsArgs, LinkArgs, PauseArgs, PersonArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Keeps Zendesk accounts in step with the groups of an LDAP directory or Active Directory.
@@ -46,7 +47,8 @@ const EXIT_CODES: &str = "Exit codes:
      rejected or in conflict        7  the store or the report can't be used
   2  wrong use                     10  `plan --exit-code` found something to do
   3  wrong configuration
-  4  changes wait for a person, or an assigned group is missing";
+  4  changes wait for a person, an assigned group is missing, a saved
+     plan moved, or another copy of this service has the lease";
 
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -82,6 +84,34 @@ pub enum Sub {
     /// Whoever fails is tried again after five minutes, doubling to a day, and not any more after 28 days. An app whose
     /// writes fail, or that refuses the credentials, is only probed, with the same pauses. `status` shows both.
     Retry(RetryArgs),
+    /// Show which copy of this service may write, or take that over.
+    Lease(LeaseArgs),
+    /// End one person's access now, though the directory may still want them.
+    ///
+    /// Suspends the account, ends its sessions, takes back what was given and frees the seat. It needs no directory.
+    /// The person stays so until the directory itself shows the entry disabled or expired, or `keeps lift`.
+    Deprovision(DeprovisionArgs),
+    /// Stop managing one person, and leave the account exactly as it is.
+    ///
+    /// They stay unmanaged until `keeps lift` or `link`.
+    Release(PersonArgs),
+    /// Give up the link between one person and the account; the next cycle matches anew.
+    Unlink(PersonArgs),
+    /// Say which Zendesk account is one person's.
+    ///
+    /// Also where the account is an admin's or carries another external_id. Nothing is written at Zendesk by this: the
+    /// next cycle brings the account up to date, under the brake.
+    Link(LinkArgs),
+    /// Carry nothing out for a while; reading, planning and holding go on.
+    Pause(PauseArgs),
+    /// End a pause.
+    Resume {
+        /// End the pause of this app alone.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
+    },
+    /// List or lift what keeps people as a person put them.
+    Keeps(KeepsArgs),
     /// Search the report: what was done, to whom, and why.
     Report(Box<ReportArgs>),
     /// Show how the service is: last and next cycle, what waits, the age of the last complete read.
@@ -111,6 +141,10 @@ pub struct PlanArgs {
     /// Only this person, by mail, name or immutable id.
     #[arg(long, value_name = "USER")]
     pub user: Option<String>,
+    /// Without a network: what this configuration would do with what the last complete reads showed. Needs no secrets;
+    /// what was never read isn't known, and said.
+    #[arg(long, conflicts_with = "out")]
+    pub offline: bool,
     /// Save the plan to this file as well, for `apply`; only with --app or --user, their part alone.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -186,6 +220,36 @@ pub enum HoldsSub {
         /// Only this person's part, by mail, name or immutable id; may be given several times. The others wait on.
         #[arg(long = "user", value_name = "USER")]
         users: Vec<String>,
+    },
+}
+
+/// `lease`.
+#[derive(Debug, Args)]
+pub struct LeaseArgs {
+    /// What to do with leases.
+    #[command(subcommand)]
+    pub command: Option<LeaseSub>,
+}
+
+/// What to do with leases.
+#[derive(Debug, Subcommand)]
+pub enum LeaseSub {
+    /// Show who wrote last into each app's marker at Zendesk, and when.
+    Show {
+        /// Only this app.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
+        /// How it is shown.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
+    /// Have this copy write from now on, and no other. Stop the other first.
+    ///
+    /// What the other one wrote isn't in this copy's store, so everything of the app waits once for a look.
+    Take {
+        /// The app; needed when several keep a lease.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
     },
 }
 

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use super::args::{Format, HoldsSub, PlanArgs};
 use super::exit::{Exit, Failure};
 use super::fold::{fold, width};
-use super::join::{self, Joined};
+use super::join::{self, Joined, Reach};
 use super::saved;
 use super::show;
 use super::ui::Ui;
@@ -28,6 +28,30 @@ pub fn myself() -> String {
 /// # Errors
 /// When neither a daemon nor the store can be reached.
 pub async fn ask(joined: &Joined, command: Command, ui: &mut Ui) -> Result<Reply, Failure> {
+    ask_within(joined, command, Reach::Outside, ui).await
+}
+
+/// Whether a command only looks: it is answered from a copy of the store, which needs no right to write.
+const fn looks_only(command: &Command) -> bool {
+    match command {
+        Command::Plan { .. } | Command::Offline { .. } | Command::Status | Command::Holds | Command::Keeps => true,
+        Command::Cycle { .. }
+        | Command::Apply(_)
+        | Command::Approve { .. }
+        | Command::Reject { .. }
+        | Command::Retry { .. }
+        | Command::Leases { .. }
+        | Command::TakeLease { .. }
+        | Command::Pause { .. }
+        | Command::Resume { .. }
+        | Command::ByHand { .. }
+        | Command::Link { .. }
+        | Command::Lift { .. } => false,
+    }
+}
+
+/// As [`ask`], with an engine that reaches no further than it needs to.
+async fn ask_within(joined: &Joined, command: Command, reach: Reach, ui: &mut Ui) -> Result<Reply, Failure> {
     let socket = socket_path(&joined.settings.state_dir);
     let daemon = connect(&socket).await.map_err(|fault| client_failure(&fault))?;
     if let Some(daemon) = daemon {
@@ -37,20 +61,13 @@ pub async fn ask(joined: &Joined, command: Command, ui: &mut Ui) -> Result<Reply
     }
     // Declared first, so that it goes after the engine that works on it.
     let view;
-    let mut engine = match &command {
-        Command::Plan { .. } | Command::Status | Command::Holds => {
-            let (copy, engine) = join::engine_to_look(joined)?;
-            view = Some(copy);
-            engine
-        }
-        Command::Cycle { .. }
-        | Command::Apply(_)
-        | Command::Approve { .. }
-        | Command::Reject { .. }
-        | Command::Retry { .. } => {
-            view = None;
-            join::engine(joined)?
-        }
+    let mut engine = if looks_only(&command) {
+        let (copy, engine) = join::engine_to_look(joined, reach)?;
+        view = Some(copy);
+        engine
+    } else {
+        view = None;
+        join::engine(joined, reach)?
     };
     let actor = myself();
     let (stop, abandon) = join::stop_on_signals()?;
@@ -95,11 +112,16 @@ pub async fn once(joined: &Joined, user: Option<String>) -> Result<Exit, Failure
 /// What kept it from being made.
 pub async fn plan(joined: &Joined, args: PlanArgs) -> Result<Exit, Failure> {
     let mut ui = if args.format == Format::Json { Ui::quiet() } else { Ui::default() };
-    let command = Command::Plan { app: args.app, user: args.user.clone() };
+    let (app, user) = (args.app, args.user.clone());
+    let (command, reach) = if args.offline {
+        (Command::Offline { text: joined.text.clone(), app, user }, Reach::StoreOnly)
+    } else {
+        (Command::Plan { app, user }, Reach::Outside)
+    };
     if let Some(path) = &args.out {
         saved::writable(path)?;
     }
-    let (code, mut plan) = match ask(joined, command, &mut ui).await? {
+    let (code, mut plan) = match ask_within(joined, command, reach, &mut ui).await? {
         Reply::Plan { code, plan } => (code, plan),
         other => return unexpected(other),
     };
@@ -268,7 +290,7 @@ pub fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
 }
 
 /// Writes an answer to stdout.
-fn print<T: serde::Serialize>(format: Format, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+pub fn print<T: serde::Serialize>(format: Format, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
     let text = match format {
         Format::Text => fold(&text(value), width(std::io::stdout())),
         Format::Json => {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::ask::write_out;
 use super::exit::{Exit, Failure};
+use super::fold::{fold, width};
 use super::join::{self, Joined, Real};
 use crate::directory::{Finding, Health};
 use crate::domain::account::Catalog;
@@ -55,7 +56,9 @@ fn tell(who: &str, finding: &Finding) -> Result<(), Failure> {
         Health::Bad => "bad",
     };
     let repeat = finding.repeat.as_ref().map(|line| format!("         {}\n", visible(line))).unwrap_or_default();
-    write_out(&format!("{word:8} {who}: {}\n{repeat}", visible(&finding.what)))
+    // What is to be repeated is pasted, and must stay one line.
+    let what = fold(&format!("{word:8} {who}: {}\n", visible(&finding.what)), width(std::io::stdout()));
+    write_out(&(what + &repeat))
 }
 
 fn finding(health: Health, what: impl Into<String>, repeat: String) -> Finding {

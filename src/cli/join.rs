@@ -1,8 +1,10 @@
 //! Joining: from a checked configuration to an engine with real adapters.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
@@ -13,11 +15,11 @@ use super::exit::{Exit, Failure, chain};
 use crate::config::secrets::FileSecret;
 use crate::config::{self, Colour, LoadFault};
 use crate::directory::LdapDirectory;
-use crate::domain::id::CycleId;
+use crate::domain::id::{AppName, CycleId, Digest, DirectoryName};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 use crate::domain::settings::{AppSettings, DirectorySettings, ReportSettings, SecretPlace, Settings, ZendeskAuth};
-use crate::engine::ports::{Clock as _, LedgerFault, Report as _, Secret, SecretFault};
-use crate::engine::{App, Engine, Ports, Stop};
+use crate::engine::ports::{AcceptedLedger as _, Clock as _, LedgerFault, Report as _, Secret, SecretFault};
+use crate::engine::{App, Configuration, Engine, Former, Outline, Ports, Reader, Stop};
 use crate::report::Journal;
 use crate::store::{Condition, Opened, SledLedger, View};
 use crate::zendesk::ZendeskClient;
@@ -40,6 +42,8 @@ impl Ports for Real {
 pub struct Joined {
     /// What the configuration says.
     pub settings: Settings,
+    /// Its text.
+    pub text: String,
     /// What the environment says.
     pub environment: Environment,
 }
@@ -58,25 +62,51 @@ impl Secret for Placed {
 /// # Errors
 /// All its faults.
 pub fn load(cli: &Cli, environment: Environment) -> Result<Joined, Failure> {
-    let settings = settings(&cli.config, cli.state.as_deref(), environment.colour()).map_err(|text| Failure {
-        exit: Exit::Configuration,
-        message: text,
-        hint: String::new(),
-    })?;
-    Ok(Joined { settings, environment })
+    let read = settings(&cli.config, cli.state.as_deref(), environment.colour());
+    let (settings, text) =
+        read.map_err(|text| Failure { exit: Exit::Configuration, message: text, hint: String::new() })?;
+    Ok(Joined { settings, text, environment })
 }
 
-/// Reads and checks a configuration file; the text of every fault if it can't be used.
+/// Reads and checks a configuration file, and gives its text too; the text of every fault if it can't be used.
 ///
 /// # Errors
 /// The faults, for people.
-pub fn settings(path: &Path, state: Option<&Path>, colour: Colour) -> Result<Settings, String> {
+pub fn settings(path: &Path, state: Option<&Path>, colour: Colour) -> Result<(Settings, String), String> {
     let loaded = config::load(path, SystemClock.now()).map_err(|fault: LoadFault| fault.render(colour))?;
     let mut settings = loaded.settings;
     if let Some(state) = state {
         settings.state_dir = state.to_owned();
     }
-    Ok(settings)
+    Ok((settings, loaded.text))
+}
+
+/// How each directory is read, as far as it decides who is found there.
+pub fn scopes(settings: &Settings) -> BTreeMap<DirectoryName, Digest> {
+    settings.directories.iter().map(|one| (one.name.clone(), one.scope())).collect()
+}
+
+/// What the engine needs of a configuration that it doesn't run with.
+fn outline(text: &str, now: DateTime<Utc>) -> Result<Outline, String> {
+    let settings = config::parse(text, "the new configuration", now).map_err(|faults| faults.render(Colour::Plain))?;
+    let (scopes, limits) = (scopes(&settings), settings.limits);
+    Ok(Outline { rules: settings.apps.into_iter().map(|one| one.rules).collect(), scopes, limits })
+}
+
+/// What people agreed to before, app by app: each app's part of the text that was accepted for it.
+fn former(ledger: &SledLedger) -> Result<BTreeMap<AppName, Former>, LedgerFault> {
+    let read = |(app, text): (AppName, String)| {
+        let former = match config::parse(&text, "the accepted configuration", SystemClock.now()) {
+            Ok(settings) => {
+                let scopes = scopes(&settings);
+                let mine = settings.apps.into_iter().find(|one| one.name == app);
+                mine.map(|one| Former::Known { rules: Box::new(one.rules), scopes })
+            }
+            Err(faults) => Some(Former::Unreadable { why: faults.to_string() }),
+        };
+        former.map(|former| (app, former))
+    };
+    Ok(ledger.accepted()?.into_iter().filter_map(read).collect())
 }
 
 /// Whether a secret can be read is known before anything is started.
@@ -134,43 +164,71 @@ pub fn outside(settings: &Settings, environment: &Environment) -> Result<Outside
     Ok((directories, apps))
 }
 
+/// How far an engine reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// To the directories and to Zendesk, with their secrets.
+    Outside,
+    /// No further than to its store.
+    StoreOnly,
+}
+
 /// Builds the engine: opens the store first, so that a second process ends before it does anything.
 ///
 /// # Errors
 /// When the store is busy or damaged, the report can't be written, or the outside can't be built.
-pub fn engine(joined: &Joined) -> Result<Engine<Real>, Failure> {
+pub fn engine(joined: &Joined, reach: Reach) -> Result<Engine<Real>, Failure> {
     let settings = &joined.settings;
-    let outside = outside(settings, &joined.environment)?;
+    let outside = within(joined, reach)?;
     let opened = SledLedger::open(&settings.state_dir).map_err(|fault| store_failure(&fault, settings))?;
-    assemble(settings, outside, opened, &settings.report)
+    assemble(joined, outside, opened, &settings.report)
 }
 
 /// Builds an engine to look with: over a copy of the store, which goes away with the view, and without the report.
 ///
 /// # Errors
 /// As [`engine`].
-pub fn engine_to_look(joined: &Joined) -> Result<(View, Engine<Real>), Failure> {
+pub fn engine_to_look(joined: &Joined, reach: Reach) -> Result<(View, Engine<Real>), Failure> {
     let settings = &joined.settings;
-    let outside = outside(settings, &joined.environment)?;
+    let outside = within(joined, reach)?;
     let (view, opened) = SledLedger::view(&settings.state_dir).map_err(|fault| store_failure(&fault, settings))?;
     let report = ReportSettings { file: view.dir().join("report.log"), ..settings.report.clone() };
-    let engine = assemble(settings, outside, opened, &report)?;
+    let engine = assemble(joined, outside, opened, &report)?;
     Ok((view, engine))
 }
 
+fn within(joined: &Joined, reach: Reach) -> Result<Outside, Failure> {
+    match reach {
+        Reach::Outside => outside(&joined.settings, &joined.environment),
+        Reach::StoreOnly => Ok((Vec::new(), Vec::new())),
+    }
+}
+
 fn assemble(
-    settings: &Settings,
+    joined: &Joined,
     (directories, apps): Outside,
     opened: Opened,
     report: &ReportSettings,
 ) -> Result<Engine<Real>, Failure> {
+    let settings = &joined.settings;
+    let place = report.file.display();
     let mut report =
         Journal::open(report, SystemClock.now(), Box::new(|| uuid::Uuid::new_v4().into_bytes())).map_err(|fault| {
-            let hint = format!("see that {} can be written and its disk has space", report.file.display());
+            let hint = format!("see that {place} can be written and its disk has space");
             Failure::new(Exit::Storage, fault, hint)
         })?;
     tell_condition(&opened.condition, &mut report)?;
-    Ok(Engine { directories, apps, ledger: opened.ledger, report, clock: SystemClock, limits: settings.limits })
+    let former = former(&opened.ledger).map_err(|fault| store_failure(&fault, settings))?;
+    for (app, former) in &former {
+        if let Former::Unreadable { why } = former {
+            tracing::warn!(app = %app, "the accepted configuration can't be read: whatever is to be done waits: {why}");
+        }
+    }
+    let (text, scopes) = (joined.text.clone(), scopes(settings));
+    let configuration = Configuration { text, scopes, former, reader: Reader::new(outline) };
+    let (mut ledger, limits) = (opened.ledger, settings.limits);
+    ledger.name_with(uuid::Uuid::new_v4().into_bytes());
+    Ok(Engine { directories, apps, ledger, report, clock: SystemClock, limits, configuration })
 }
 
 /// Tells the log and the report when the store isn't as it was left.

@@ -1,13 +1,17 @@
 //! The command line: the only place where the parts are joined.
 
 mod args;
+mod args_hand;
 mod ask;
 mod brakes;
 mod check;
 mod env;
 mod exit;
 mod fold;
+mod hand;
 mod join;
+mod lease;
+mod orders;
 mod report;
 mod run;
 mod saved;
@@ -21,13 +25,14 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use args::{Cli, Format, HoldsSub, LogFormat, PlanArgs, Sub};
+use args::{Cli, Format, HoldsSub, LeaseSub, LogFormat, PlanArgs, Sub};
 use env::Environment;
 use exit::Failure;
 use join::Joined;
 
 pub use exit::Exit;
 
+use crate::engine::byhand::HandOrder;
 use crate::telemetry::{self, Output};
 
 /// Runs the command line of this process.
@@ -74,6 +79,14 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
             | Sub::Apply(_)
             | Sub::Holds(_)
             | Sub::Retry(_)
+            | Sub::Lease(_)
+            | Sub::Deprovision(_)
+            | Sub::Release(_)
+            | Sub::Unlink(_)
+            | Sub::Link(_)
+            | Sub::Pause(_)
+            | Sub::Resume { .. }
+            | Sub::Keeps(_)
             | Sub::Report(_)
             | Sub::Status { .. },
         )
@@ -108,7 +121,14 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
 async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
     match cli.command {
         None if cli.dry_run => {
-            let args = PlanArgs { app: None, user: cli.user, out: None, format: Format::Text, exit_code: false };
+            let args = PlanArgs {
+                app: None,
+                user: cli.user,
+                offline: false,
+                out: None,
+                format: Format::Text,
+                exit_code: false,
+            };
             ask::plan(&joined, args).await
         }
         None if cli.once => ask::once(&joined, cli.user).await,
@@ -123,6 +143,16 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
             ask::holds(&joined, args.command.unwrap_or(HoldsSub::List { format: Format::Text })).await
         }
         Some(Sub::Retry(args)) => brakes::retry(&joined, args).await,
+        Some(Sub::Lease(args)) => {
+            lease::lease(&joined, args.command.unwrap_or(LeaseSub::Show { app: None, format: Format::Text })).await
+        }
+        Some(Sub::Deprovision(args)) => orders::deprovision(&joined, args).await,
+        Some(Sub::Release(args)) => orders::person(&joined, HandOrder::Release, args).await,
+        Some(Sub::Unlink(args)) => orders::person(&joined, HandOrder::Unlink, args).await,
+        Some(Sub::Link(args)) => orders::link(&joined, args).await,
+        Some(Sub::Pause(args)) => hand::pause(&joined, args).await,
+        Some(Sub::Resume { app }) => hand::resume(&joined, app).await,
+        Some(Sub::Keeps(args)) => hand::keeps(&joined, args).await,
         Some(Sub::Report(args)) => report::report(&joined, *args).await,
         Some(Sub::Status { format }) => ask::status(&joined, format).await,
         Some(Sub::Completions { .. } | Sub::Man { .. }) => Ok(Exit::Done),

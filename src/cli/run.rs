@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use super::env::SystemClock;
 use super::exit::{Exit, Failure};
-use super::join::{self, Joined, Real};
+use super::join::{self, Joined, Reach, Real};
 use crate::config::Colour;
 use crate::control::server::bind;
 use crate::control::socket_path;
 use crate::daemon::{Daemon, Renewed};
+use crate::engine::Renewal;
 use crate::engine::ports::Clock as _;
 
 /// Runs the daemon until a signal ends it.
@@ -16,22 +17,23 @@ use crate::engine::ports::Clock as _;
 /// # Errors
 /// What kept it from starting.
 pub async fn daemon(config: PathBuf, state: Option<PathBuf>, joined: Joined) -> Result<Exit, Failure> {
-    let engine = join::engine(&joined)?;
+    let engine = join::engine(&joined, Reach::Outside)?;
     let socket = socket_path(&joined.settings.state_dir);
     let listener = bind(&socket).map_err(|why| {
         let hint = "see that the state directory can be written by the user that runs this";
         Failure::new(Exit::Storage, format!("{}: {why}", socket.display()), hint)
     })?;
-    let Joined { settings, environment } = joined;
+    let Joined { settings, environment, .. } = joined;
     let fixed = (settings.state_dir.clone(), settings.report.clone());
     let reload = move || -> Result<Renewed<Real>, String> {
-        let renewed = join::settings(&config, state.as_deref(), Colour::Plain)?;
+        let (renewed, text) = join::settings(&config, state.as_deref(), Colour::Plain)?;
         if (&renewed.state_dir, &renewed.report) != (&fixed.0, &fixed.1) {
             return Err("state.dir and [report] take effect at a restart only; restart the service".into());
         }
         let (directories, apps) = join::outside(&renewed, &environment).map_err(|failure| failure.text())?;
-        let limits = renewed.limits;
-        Ok(Renewed { directories, apps, limits, schedule: renewed.schedule, jitter: renewed.jitter })
+        let (limits, scopes) = (renewed.limits, join::scopes(&renewed));
+        let parts = Renewal { directories, apps, limits, text, scopes };
+        Ok(Renewed { parts, schedule: renewed.schedule, jitter: renewed.jitter })
     };
     let daemon = Daemon {
         engine,

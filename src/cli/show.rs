@@ -10,6 +10,24 @@ use crate::report::escape::visible;
 /// A plan, one block a change.
 pub fn plan(plan: &PlanView) -> String {
     let mut out = String::new();
+    for (app, edit) in &plan.edits {
+        let _ = writeln!(
+            out,
+            "{app}: this edit adds {}, changes {}, removes {} of {} accounts",
+            edit.adds, edit.changes, edit.removes, edit.of
+        );
+    }
+    if let Some(offline) = &plan.offline {
+        for (directory, taken) in &offline.images {
+            let _ = writeln!(out, "{directory}: as it was read at {taken}; Zendesk as it was last written");
+        }
+        for note in &offline.notes {
+            let _ = writeln!(out, "{}", visible(note));
+        }
+    }
+    if !plan.edits.is_empty() || plan.offline.is_some() {
+        out.push('\n');
+    }
     for (name, fault) in &plan.faults {
         let _ = writeln!(out, "{name}: {}\n  hint: {}\n", visible(&fault.message), visible(&fault.hint));
     }
@@ -59,7 +77,8 @@ fn change_block(change: &ChangeView) -> String {
     out
 }
 
-fn field_line(field: &FieldView) -> String {
+/// A field with its value before and after.
+pub fn field_line(field: &FieldView) -> String {
     format!("{}: {} → {}", field.field, value(&field.before), value(&field.after))
 }
 
@@ -152,6 +171,9 @@ pub fn status(status: &StatusView) -> String {
             _ => "no complete read yet".into(),
         },
     );
+    for pause in &status.paused {
+        line("paused", pause.text());
+    }
     for (app, accounts) in &status.accounts {
         line("accounts", format!("{app}: {accounts} managed and active"));
     }
@@ -159,6 +181,9 @@ pub fn status(status: &StatusView) -> String {
     line("waiting", format!("{} for a person{since}", changes_text(status.held)));
     for (name, text) in super::brakes::lines(&status.brakes, status.held_since.as_deref()) {
         line(name, text);
+    }
+    for sign in &status.signs {
+        line("notice", sign.clone());
     }
     if let Some(reload) = &status.reload {
         line("configuration", format!("the last reload was refused: {reload}"));

@@ -32,6 +32,22 @@ pub fn parse(text: &str, edge: Edge, now: DateTime<Utc>) -> Result<DateTime<Utc>
     })
 }
 
+/// Reads a point in time that is to come: a duration counts from now on, a date to its end.
+///
+/// # Errors
+/// When it is none of the forms, or past.
+pub fn parse_ahead(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, Failure> {
+    let ahead = humantime::parse_duration(text.trim()).ok().and_then(|ahead| TimeDelta::from_std(ahead).ok());
+    let time = match ahead.and_then(|ahead| now.checked_add_signed(ahead)) {
+        Some(time) => time,
+        None => parse(text, Edge::End, now)?,
+    };
+    if time <= now {
+        return Err(Failure::new(Exit::Usage, format!("{text:?} is past"), "give a time that is to come, like 2h"));
+    }
+    Ok(time)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,5 +63,15 @@ mod tests {
         assert_eq!(read("2026-11-01T08:00:00+01:00", Edge::End), "2026-11-01T07:00:00+00:00");
         assert_eq!(read("yesterday", Edge::Begin), "\"yesterday\" is no time");
         assert_eq!(read("99999999999y", Edge::Begin), "\"99999999999y\" is no time");
+    }
+    #[test]
+    fn a_time_to_come_counts_from_now_on() {
+        let now: DateTime<Utc> = "2026-11-23T12:00:00Z".parse().unwrap();
+        let read = |text| parse_ahead(text, now).map(|time| time.to_rfc3339()).unwrap_or_else(|f| f.message);
+        assert_eq!(read("2h"), "2026-11-23T14:00:00+00:00");
+        assert_eq!(read("2026-11-23"), "2026-11-24T00:00:00+00:00");
+        assert_eq!(read("2026-11-22"), "\"2026-11-22\" is past");
+        assert_eq!(read("0s"), "\"0s\" is past");
+        assert_eq!(read("99999999999y"), "\"99999999999y\" is no time");
     }
 }

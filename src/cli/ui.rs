@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::ask::tell;
 use crate::engine::ports::{Event, Progress};
 use crate::engine::progress::ProgressView;
-use crate::engine::view::wait_text;
+use crate::engine::view::{changes_text, wait_text};
 use crate::report::escape::visible;
 
 /// Changes up to which no bar is shown.
@@ -80,6 +80,11 @@ impl Ui {
                 } else {
                     self.say(&format!("{app}: {}: {reason} (zendesk-dirsync holds show {id})", wait_text(*changes)));
                 }
+            }
+            ProgressView::Paused { app, by, changes } => {
+                self.clear();
+                let what = changes_text(*changes);
+                self.say(&format!("{app}: paused by {}; not carried out: {what}", visible(by)));
             }
             ProgressView::Fault(fault) => {
                 self.clear();

@@ -1,6 +1,6 @@
 //! An `[[app]]`: which Zendesk account, how we show who we are, and what may be done there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{assignment, mapping};
 use crate::domain::change::{CauseCode, Welcome};
 use crate::domain::id::{AppName, Email};
 use crate::domain::rules::{AppRules, Removal, Switch, Switches};
-use crate::domain::settings::{AppSettings, ZendeskAuth};
+use crate::domain::settings::{AppSettings, LeaseSettings, ZendeskAuth};
 
 /// The share of Zendesk's rate limit that we use at most: the rest is for people and other integrations.
 pub const RATE_SHARE_DEFAULT: u8 = 75;
@@ -62,6 +62,7 @@ pub(super) fn read<'a>(mut table: Table<'a>, directories: &Directories<'_>) -> R
         reactivate: switch(&mut table, "reactivate"),
     };
     let removals = removals(table.section("deprovisioning"));
+    let lease = lease(table.section("lease"), &protected);
     table.finish();
     let settings = match (valid_name, &base_url, auth, mapping) {
         (Some(app), Some(base_url), Some(auth), Some((mapping, adoption))) => Some(AppSettings {
@@ -70,6 +71,7 @@ pub(super) fn read<'a>(mut table: Table<'a>, directories: &Directories<'_>) -> R
             auth,
             rate_share_percent,
             timeout,
+            lease,
             rules: AppRules {
                 app,
                 mapping,
@@ -210,6 +212,18 @@ fn auth(table: &mut Table<'_>) -> Option<ZendeskAuth> {
     };
     auth.finish();
     read
+}
+
+/// Reads `lease`.
+fn lease(mut table: Table<'_>, protected: &BTreeSet<Email>) -> Option<LeaseSettings> {
+    let enabled = matches!(table.flag("enabled"), Some(Spot { value: true, .. }));
+    let email = table.parsed("email", mail);
+    if let Some(spot) = email.as_ref().filter(|spot| protected.contains(&spot.value)) {
+        let remedy = "give the marker an address of its own, or none: it is not a person's account";
+        table.sink().fault(&spot.place, "a protected address is given to nobody, nor to the marker", remedy);
+    }
+    table.finish();
+    enabled.then_some(LeaseSettings { email: email.map(Spot::into_value) })
 }
 
 /// Reads `deprovisioning`: what a removal does, by its cause.

@@ -42,6 +42,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// The file.
     pub path: PathBuf,
+    /// The file's text: what people agree to when they accept it. It holds no secrets.
+    pub text: String,
     /// A digest of the file's text, to see whether it changed.
     pub digest: Digest,
 }
@@ -117,7 +119,7 @@ pub fn load(path: &Path, now: DateTime<Utc>) -> Result<Loaded, LoadFault> {
     let settings = parse(&text, &name, now).map_err(LoadFault::Faults)?;
     let mut digest = Digester::new("configuration 1");
     digest.text(&text);
-    Ok(Loaded { settings, path: path.to_owned(), digest: digest.finish() })
+    Ok(Loaded { settings, path: path.to_owned(), digest: digest.finish(), text })
 }
 
 /// Checks the text of a configuration. `origin` names the file in faults.

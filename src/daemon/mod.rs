@@ -17,13 +17,12 @@ use tokio::time::Instant;
 
 use crate::control::Line;
 use crate::control::server::{Ask, serve};
-use crate::domain::brake::Limits;
 use crate::domain::schedule::Schedule;
 use crate::engine::command::{Command, Reply};
 use crate::engine::view::{StatusView, wait_text};
-use crate::engine::{App, Engine, Ports, Stop};
+use crate::engine::{Engine, Ports, Renewal, Stop};
 
-use worker::{Job, Worker};
+use worker::{Job, Stops, Worker};
 
 /// Events under way to the loop.
 const EVENTS_UNDER_WAY: usize = 64;
@@ -56,12 +55,8 @@ enum Event {
 
 /// What a new configuration brings.
 pub struct Renewed<P: Ports> {
-    /// Where changes come from.
-    pub directories: Vec<P::Directory>,
-    /// Where they go.
-    pub apps: Vec<App<P::Helpdesk>>,
-    /// The brake's limits.
-    pub limits: Limits,
+    /// What the engine is built of.
+    pub parts: Renewal<P>,
     /// When cycles run.
     pub schedule: Schedule,
     /// How much later than its tick a cycle may begin.
@@ -75,6 +70,8 @@ struct Shared {
     /// What is being done; none while idle.
     phase: Option<String>,
     last_sign: Option<Instant>,
+    /// Commands that wait for which a cycle ends early.
+    urgent: usize,
 }
 
 /// Never held over an await; a poisoned lock still holds a status worth showing.
@@ -142,7 +139,9 @@ where
         let shared = Arc::new(Mutex::new(Shared::default()));
         let status = engine.status().unwrap_or_default();
         lock(&shared).status = status;
-        let (jobs, mut worker) = Worker::spawn(engine, sender.clone(), Arc::clone(&shared), Stop::when(stopped));
+        let halt = Arc::new(watch::Sender::new(false));
+        let stops = Stops { daemon: Stop::when(stopped), halt: Arc::clone(&halt) };
+        let (jobs, mut worker) = Worker::spawn(engine, sender.clone(), Arc::clone(&shared), stops);
         let mut state = State {
             jobs,
             events: sender,
@@ -154,6 +153,7 @@ where
             now,
             chance,
             queued: 0,
+            halt,
             renewed: None,
         };
         service::ready(&state.next_text());
@@ -199,6 +199,8 @@ struct State<P: Ports> {
     chance: Box<dyn FnMut(u64) -> u64 + Send>,
     /// Jobs given and not yet ended.
     queued: usize,
+    /// Asks the cycle that is running to end, because something can't wait for it.
+    halt: Arc<watch::Sender<bool>>,
     /// A new configuration that found no place among the jobs; only the newest counts.
     renewed: Option<Box<Renewed<P>>>,
 }
@@ -226,9 +228,19 @@ impl<P: Ports> State<P> {
     }
 
     fn give(&mut self, job: Job<P>) {
+        // Noted before it is given: the worker takes the note away when it begins with it.
+        let urgent = job.is_urgent();
+        if urgent {
+            worker::urgent(&self.shared, &self.halt, |count| count + 1);
+        }
         match self.jobs.try_send(job) {
             Ok(()) => self.queued += 1,
-            Err(mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) => job.refuse(),
+            Err(mpsc::error::TrySendError::Full(job) | mpsc::error::TrySendError::Closed(job)) => {
+                if urgent {
+                    worker::urgent(&self.shared, &self.halt, |count| count.saturating_sub(1));
+                }
+                job.refuse();
+            }
         }
     }
 
@@ -296,7 +308,8 @@ impl<P: Ports> State<P> {
         let last = status.last.as_ref().map_or("no cycle yet".to_owned(), |last| last.text.clone());
         let next = self.next().map_or("never".to_owned(), |next| next.format("%H:%M:%S UTC").to_string());
         let held = if status.held > 0 { format!("; {} for a person", wait_text(status.held)) } else { String::new() };
-        format!("{last}{held}; next at {next}")
+        let paused: String = status.paused.iter().map(|pause| format!("paused: {}; ", pause.text())).collect();
+        format!("{paused}{last}{held}; next at {next}")
     }
 
     fn idle(&mut self) {

@@ -3,7 +3,7 @@
 use futures_util::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -29,6 +29,14 @@ pub(super) enum Job<P: Ports> {
 }
 
 impl<P: Ports> Job<P> {
+    /// Whether a cycle that is running ends for it.
+    pub(super) const fn is_urgent(&self) -> bool {
+        match self {
+            Self::Command { command, .. } => command.is_urgent(),
+            Self::Renew(_) => false,
+        }
+    }
+
     /// Answers a job that can't be taken.
     pub(super) fn refuse(self) {
         match self {
@@ -43,10 +51,25 @@ impl<P: Ports> Job<P> {
     }
 }
 
+/// Counts the urgent commands that wait; the cycle that is running is asked to end while there are any.
+pub(super) fn urgent(shared: &Mutex<Shared>, halt: &watch::Sender<bool>, count: impl FnOnce(usize) -> usize) {
+    let mut shared = lock(shared);
+    shared.urgent = count(shared.urgent);
+    halt.send_replace(shared.urgent > 0);
+}
+
+/// What ends work early.
+pub(super) struct Stops {
+    /// The daemon is ending.
+    pub(super) daemon: Stop,
+    /// Something can't wait for a cycle.
+    pub(super) halt: Arc<watch::Sender<bool>>,
+}
+
 pub(super) struct Worker<P: Ports> {
     engine: Engine<P>,
     shared: Arc<Mutex<Shared>>,
-    stop: Stop,
+    stops: Stops,
 }
 
 impl<P> Worker<P>
@@ -63,10 +86,10 @@ where
         engine: Engine<P>,
         events: mpsc::Sender<super::Event>,
         shared: Arc<Mutex<Shared>>,
-        stop: Stop,
+        stops: Stops,
     ) -> (mpsc::Sender<Job<P>>, JoinHandle<()>) {
         let (sender, mut jobs) = mpsc::channel(JOBS_WAITING);
-        let mut worker = Self { engine, shared, stop };
+        let mut worker = Self { engine, shared, stops };
         let handle = tokio::spawn(async move {
             while let Some(job) = jobs.recv().await {
                 worker.work(job).await;
@@ -81,21 +104,25 @@ where
     async fn work(&mut self, job: Job<P>) {
         let (command, actor, answers) = match job {
             Job::Renew(renewed) => {
-                self.engine.directories = renewed.directories;
-                self.engine.apps = renewed.apps;
-                self.engine.limits = renewed.limits;
+                self.engine.renew(renewed.parts);
                 return;
             }
             Job::Command { command, actor, answers } => (command, actor, answers),
         };
+        let is_urgent = command.is_urgent();
+        if is_urgent {
+            urgent(&self.shared, &self.stops.halt, |count| count.saturating_sub(1));
+        }
         // Whoever asked and went away doesn't want it any more.
-        if self.stop.requested() || answers.as_ref().is_some_and(mpsc::Sender::is_closed) {
+        if self.stops.daemon.requested() || answers.as_ref().is_some_and(mpsc::Sender::is_closed) {
             return;
         }
         self.begin(&command);
         let is_cycle = matches!(command, Command::Cycle { .. } | Command::Apply(_));
         let mut relay = Relay { answers: answers.clone(), shared: Arc::clone(&self.shared) };
-        let carried = self.engine.carry_out(command, &actor, self.stop.clone(), &mut relay);
+        let stop = self.stops.daemon.clone();
+        let stop = if is_urgent { stop } else { stop.or_when(self.stops.halt.subscribe()) };
+        let carried = self.engine.carry_out(command, &actor, stop, &mut relay);
         let reply = AssertUnwindSafe(carried).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!("a cycle ended in a panic; what was begun will be asked about");
             Reply::refused(1, "panic", "the command ended in a fault of the program", "see the log; nothing is lost")
@@ -117,13 +144,19 @@ where
     fn begin(&self, command: &Command) {
         let phase = match command {
             Command::Cycle { .. } => "running a cycle",
-            Command::Plan { .. } => "planning",
+            Command::Plan { .. } | Command::Offline { .. } => "planning",
             Command::Apply(_) => "applying a saved plan",
+            Command::Leases { .. } | Command::TakeLease { .. } => "asking about a lease",
+            Command::ByHand { .. } | Command::Link { .. } => "carrying out an order by hand",
             Command::Status
             | Command::Holds
             | Command::Retry { .. }
             | Command::Approve { .. }
-            | Command::Reject { .. } => "answering",
+            | Command::Reject { .. }
+            | Command::Pause { .. }
+            | Command::Resume { .. }
+            | Command::Keeps
+            | Command::Lift { .. } => "answering",
         };
         let mut shared = lock(&self.shared);
         shared.phase = Some(phase.to_owned());
@@ -180,6 +213,7 @@ impl Progress for Relay {
             ProgressView::Read { .. }
             | ProgressView::Applied { .. }
             | ProgressView::Held { .. }
+            | ProgressView::Paused { .. }
             | ProgressView::Fault(_) => {}
         }
         drop(shared);

@@ -187,8 +187,8 @@ async fn count_members(session: &mut Session, group: &FoundGroup, told: &str) ->
         Err(MembersFault::Read(fault)) => Finding::fault(&fault, repeat),
         Err(MembersFault::Moved(what)) => Finding::bad(what, repeat),
         Ok(_) => {
-            let what =
-                format!("the group {told} is {} with guid:{}: {count} direct members", group.dn, group.id.dashed());
+            let members = if count == 1 { "1 direct member".to_owned() } else { format!("{count} direct members") };
+            let what = format!("the group {told} is {} with guid:{}: {members}", group.dn, group.id.dashed());
             if count == 0 {
                 return without_members(session, group, &what, repeat).await;
             }

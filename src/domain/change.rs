@@ -77,11 +77,13 @@ pub enum CauseCode {
     Gone,
     /// The account was deleted at Zendesk by somebody else.
     DeletedAtZendesk,
+    /// A person ordered it.
+    ByHand,
 }
 
 impl CauseCode {
     /// All causes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Assigned,
         Self::Changed,
         Self::Returned,
@@ -90,6 +92,7 @@ impl CauseCode {
         Self::Expired,
         Self::Gone,
         Self::DeletedAtZendesk,
+        Self::ByHand,
     ];
 
     /// The name in plans and reports.
@@ -103,6 +106,7 @@ impl CauseCode {
             Self::Expired => "expired",
             Self::Gone => "gone",
             Self::DeletedAtZendesk => "deleted_at_zendesk",
+            Self::ByHand => "by_hand",
         }
     }
 
@@ -369,6 +373,8 @@ pub enum Confirm {
     No,
     /// The departure must still be shown by a look-up of the person.
     Departure,
+    /// The configuration shows it, and always a person's approval: there is nothing to look up.
+    Configuration,
 }
 
 impl Change {

@@ -71,13 +71,23 @@ pub enum Subject {
     Reject,
     /// An app is only probed for now, or isn't any more; or a person isn't tried any more.
     Quarantine,
+    /// A person gave a link up.
+    Unlink,
+    /// A person has somebody managed again whom another one put aside.
+    Lift,
+    /// A person pinned an assignment to another group.
+    Repin,
+    /// A person paused an app, or everything.
+    Pause,
+    /// A pause ended.
+    Resume,
     /// A cycle ended.
     Cycle,
 }
 
 impl Subject {
     /// Every value of `action` that this release writes.
-    pub const WORDS: [&'static str; 14] = [
+    pub const WORDS: [&'static str; 19] = [
         "provision",
         "update",
         "reactivate",
@@ -91,6 +101,11 @@ impl Subject {
         "approve",
         "reject",
         "quarantine",
+        "unlink",
+        "lift",
+        "repin",
+        "pause",
+        "resume",
         "cycle",
     ];
 
@@ -104,6 +119,11 @@ impl Subject {
             Self::Approve => "approve",
             Self::Reject => "reject",
             Self::Quarantine => "quarantine",
+            Self::Unlink => "unlink",
+            Self::Lift => "lift",
+            Self::Repin => "repin",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
             Self::Cycle => "cycle",
         }
     }

@@ -100,9 +100,22 @@ impl AppRules {
         self.removals.get(&cause).copied().unwrap_or(Removal::Suspend)
     }
 
-    /// A digest of scope and mapping: what decides who gets which account.
+    /// A digest of everything that decides who gets which account, and what becomes of it.
     pub fn digest(&self) -> Digest {
-        let mut digest = Digester::new("rules 1");
+        // Taken apart, so that a new field can't be forgotten here.
+        let Self {
+            app: _,
+            mapping: _,
+            assignments: _,
+            adoption,
+            agent_email_domains,
+            switches,
+            removals,
+            welcome,
+            protected,
+            admins_min,
+        } = self;
+        let mut digest = Digester::new("rules 2");
         digest.text(self.app.as_str());
         for (field, source) in self.mapping.sources() {
             digest.text(field.as_str()).text(source).text(&format!("{:?}", self.mapping.mode(*field)));
@@ -115,7 +128,8 @@ impl AppRules {
         for one in &self.assignments {
             digest.text(&format!("{one:?}"));
         }
-        digest.text(&format!("{:?}{:?}{:?}", self.adoption, self.removals, self.agent_email_domains));
+        digest.text(&format!("{adoption:?}{removals:?}{agent_email_domains:?}"));
+        digest.text(&format!("{switches:?}{welcome:?}{protected:?}{admins_min}"));
         digest.finish()
     }
 }

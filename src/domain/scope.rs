@@ -198,6 +198,8 @@ pub enum Departure {
         /// The groups.
         held_by: Vec<String>,
     },
+    /// The configuration doesn't name the person's directory any more; the text says how. Nobody was looked up.
+    Untied(String),
 }
 
 impl From<Presence> for Departure {
@@ -229,6 +231,7 @@ impl fmt::Display for Departure {
             Self::Absent => f.write_str("not found in two complete reads, and no group names the entry"),
             Self::Unreadable { named_by } => write!(f, "not found, but still named by {}", named_by.join(", ")),
             Self::StillHeld { held_by } => write!(f, "still held by {}", held_by.join(", ")),
+            Self::Untied(how) => f.write_str(how),
         }
     }
 }

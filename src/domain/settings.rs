@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::account_state::StateRules;
 use super::brake::Limits;
 use super::dn::Dn;
-use super::id::{AppName, DirectoryName};
+use super::id::{AppName, Digest, Digester, DirectoryName, Email};
 use super::rules::AppRules;
 use super::schedule::Schedule;
 
@@ -133,6 +133,22 @@ pub struct DirectorySettings {
     pub read_timeout: Duration,
 }
 
+impl DirectorySettings {
+    /// A digest of what decides which people and groups are found here, and by which id: not by which server, as whom,
+    /// or how fast.
+    pub fn scope(&self) -> Digest {
+        let mut digest = Digester::new("scope 1");
+        digest.text(self.name.as_str()).text(&format!("{:?}", self.kind));
+        self.bases.iter().for_each(|base| {
+            digest.bytes(base.key().as_bytes());
+        });
+        for text in [&self.id_attribute, &self.people_filter, &self.group_filter, &self.member_attribute] {
+            digest.text(text);
+        }
+        digest.finish()
+    }
+}
+
 /// How we show who we are to Zendesk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ZendeskAuth {
@@ -167,8 +183,17 @@ pub struct AppSettings {
     pub rate_share_percent: u8,
     /// How long one request may take.
     pub timeout: Duration,
+    /// The lease that is kept there; none by default.
+    pub lease: Option<LeaseSettings>,
     /// The rules.
     pub rules: AppRules,
+}
+
+/// A lease: a marker at Zendesk by which a second copy of this service is noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseSettings {
+    /// A mail for the marker, where Zendesk is set up to take no user without.
+    pub email: Option<Email>,
 }
 
 /// What of a person the report keeps.

@@ -17,9 +17,11 @@ use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict
 use crate::domain::scope::Departure;
 use crate::domain::trial::failing;
 
+use super::lease::{Barred, Turn};
 use super::ports::{
     BrakeLedger as _, CallFault, Clock, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement,
 };
+use super::propose::Asked;
 use super::trials::Tries;
 use super::{Abort, Engine, Ports, Stop};
 
@@ -52,10 +54,12 @@ pub(super) struct Carried {
     pub(super) left: usize,
     /// The fault that ended the app.
     pub(super) fault: Option<Problem>,
-    /// Changes of which nothing was sent, because they couldn't be confirmed or no seat was left.
-    pub(super) skipped: usize,
+    /// Whether that was its lease.
+    pub(super) barred: Barred,
     /// The digests of which something was sent.
     pub(super) begun: BTreeSet<Digest>,
+    /// Those that were carried out whole.
+    pub(super) finished: BTreeSet<Digest>,
     /// What the pauses are made of.
     pub(super) tries: Tries,
 }
@@ -99,6 +103,7 @@ impl<P: Ports> Engine<P> {
         let by_word = approved.by_word().clone();
         let changes = approved.into_changes();
         let mut carried = Carried { tries: self.tries(&app)?, ..Carried::default() };
+        let mut turn = Turn::Unasked;
         let mut seats_short = false;
         let mut unknown = 0;
         if !changes.is_empty() {
@@ -121,14 +126,10 @@ impl<P: Ports> Engine<P> {
                 self.unconfirmed(&change, &reached, run.now).await
             };
             let skip = match skip {
-                None => self.moved_since(at, &change).await.unwrap_or_else(|fault| {
-                    carried.fault = Some(fault.problem()).filter(|_| fault.ends_app());
-                    Some(fault.problem())
-                }),
+                None => self.last_look(at, &change, &mut turn, &mut carried).await?,
                 some => some,
             };
             let applied = if let Some(problem) = skip {
-                carried.skipped += 1;
                 let outcome = Outcome::NotAttempted(problem);
                 let applied = Applied { change, outcome, request_id: None, elapsed_ms: elapsed(started) };
                 self.tell(&applied, seq, run)?;
@@ -147,7 +148,10 @@ impl<P: Ports> Engine<P> {
             };
             carried.tries.note(&applied, digest, carried.fault.as_ref());
             match &applied.outcome {
-                Outcome::Done(_) | Outcome::AlreadySo(_) => carried.done += 1,
+                Outcome::Done(_) | Outcome::AlreadySo(_) => {
+                    carried.done += 1;
+                    carried.finished.insert(digest);
+                }
                 Outcome::Unknown(_) => {
                     carried.failed += 1;
                     unknown += 1;
@@ -158,6 +162,7 @@ impl<P: Ports> Engine<P> {
             carried.fault = carried.fault.or_else(|| gone_wrong(tries.tried, tries.failed, unknown));
             run.progress.note(&Event::Applied(&applied));
         }
+        self.close_lease(at, &turn, &mut carried).await?;
         self.give_back(&app, &reserved, &carried.begun)?;
         Ok(carried)
     }
@@ -177,8 +182,10 @@ impl<P: Ports> Engine<P> {
         reached: &BTreeSet<EntryId>,
         now: DateTime<Utc>,
     ) -> Option<Problem> {
-        if change.confirm == Confirm::No {
-            return None;
+        match change.confirm {
+            // A person approved what the configuration says, and it is frozen in a cycle.
+            Confirm::No | Confirm::Configuration => return None,
+            Confirm::Departure => {}
         }
         let hint = "nothing was written; the next cycle looks again";
         let known = match self.ledger.known(&change.app, &change.person) {
@@ -187,7 +194,7 @@ impl<P: Ports> Engine<P> {
                 return Some(Problem::new("not_confirmed", "the store no longer knows the account", hint));
             }
         };
-        let departure = match self.look_up(&known, reached, now).await {
+        let departure = match self.planner().look_up(&known, reached, now, &mut Asked::default()).await {
             Ok(departure) => departure,
             Err(fault) => return Some(Problem::new("not_confirmed", fault, hint)),
         };
@@ -201,7 +208,7 @@ impl<P: Ports> Engine<P> {
             // What was shown outright and can't be found any more is an absence, and a first one.
             Departure::Absent if change.class == Class::RemovalByAbsence => None,
             Departure::Unreadable { .. } if excused => None,
-            Departure::Absent | Departure::Unreadable { .. } | Departure::StillHeld { .. } => {
+            Departure::Absent | Departure::Unreadable { .. } | Departure::StillHeld { .. } | Departure::Untied(_) => {
                 Some(Problem::new("not_confirmed", departure, hint))
             }
         }
@@ -262,7 +269,7 @@ impl<P: Ports> Engine<P> {
         Ok((applied, walked.fault))
     }
 
-    fn intent(&self, change: &Change, seq: u64, run: &Run<'_>) -> Intent {
+    pub(super) fn intent(&self, change: &Change, seq: u64, run: &Run<'_>) -> Intent {
         let external_id = change.steps.iter().find_map(|step| match step {
             Step::Create(new) => new.external_id.clone(),
             Step::Write(patch) => patch.external_id.clone(),

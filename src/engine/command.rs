@@ -2,10 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::CycleId;
+use crate::domain::id::{AccountId, CycleId};
 
+use super::byhand::{HandOrder, HandView, Word};
 use super::holds::HoldFault;
-use super::ports::{Clock, Completeness, CycleSummary, HoldState, Ledger, LedgerFault, Progress};
+use super::kept::KeepView;
+use super::lease_view::LeaseView;
+use super::pause::{PauseView, views};
+use super::ports::{
+    AcceptedLedger as _, Clock, Completeness, CycleSummary, HandLedger as _, HoldState, Ledger, LedgerFault, Progress,
+};
 use super::saved::SavedOrder;
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
 use super::{Abort, CycleOrder, CycleReport, Ending, Engine, Ports, Retried, Stop};
@@ -35,6 +41,15 @@ pub enum Command {
         /// One app only.
         app: Option<String>,
     },
+    /// Show what the configuration of this text would do, as far as the stored images tell; change nothing.
+    Offline {
+        /// The configuration's text.
+        text: String,
+        /// One app only.
+        app: Option<String>,
+        /// One person only.
+        user: Option<String>,
+    },
     /// Tell how the service is.
     Status,
     /// List what waits.
@@ -48,12 +63,67 @@ pub enum Command {
         /// How many changes the person saw.
         count: Option<usize>,
     },
+    /// Show who has the leases.
+    Leases {
+        /// One app only.
+        app: Option<String>,
+    },
+    /// Take a lease over.
+    TakeLease {
+        /// The app; needed where several keep one.
+        app: Option<String>,
+    },
     /// Decide against what waits.
     Reject {
         /// The hold's id, or its beginning.
         id: String,
         /// These people's parts only; all of it when nobody is named.
         users: Vec<String>,
+    },
+    /// Carry nothing out for a while, in an app or in all.
+    Pause {
+        /// One app only.
+        app: Option<String>,
+        /// Why.
+        reason: Option<String>,
+        /// When it ends by itself.
+        until: Option<chrono::DateTime<chrono::Utc>>,
+    },
+    /// End a pause.
+    Resume {
+        /// That of one app.
+        app: Option<String>,
+    },
+    /// Deprovision, release or unlink one person.
+    ByHand {
+        /// Which of these.
+        order: HandOrder,
+        /// By mail, name, immutable id or Zendesk id.
+        user: String,
+        /// In one app only.
+        app: Option<String>,
+        /// Whether it is only shown.
+        word: Word,
+    },
+    /// Tie a person to the account that somebody names.
+    Link {
+        /// By mail, name or immutable id.
+        user: String,
+        /// The account.
+        account: u64,
+        /// In this app.
+        app: Option<String>,
+        /// Whether it is only shown.
+        word: Word,
+    },
+    /// List whoever is left as a person put them.
+    Keeps,
+    /// Have somebody managed again who was left as a person put them.
+    Lift {
+        /// By mail, name, immutable id or Zendesk id.
+        user: String,
+        /// In one app only.
+        app: Option<String>,
     },
 }
 
@@ -86,6 +156,8 @@ pub enum Reply {
     Status(Box<StatusView>),
     /// What waits.
     Holds(Vec<HoldView>),
+    /// Who has the leases.
+    Leases(Vec<LeaseView>),
     /// A decision was recorded.
     Decided {
         /// The hold.
@@ -100,6 +172,19 @@ pub enum Reply {
         /// Apps in quarantine.
         apps: usize,
     },
+    /// The pauses that stand.
+    Pauses(Vec<PauseView>),
+    /// An order by hand, shown or carried out.
+    Hand {
+        /// The exit code.
+        code: u8,
+        /// Whom and what it is about.
+        view: Box<HandView>,
+    },
+    /// Whoever is left as a person put them.
+    Keeps(Vec<KeepView>),
+    /// Keeps that were lifted.
+    Lifted(Vec<KeepView>),
     /// It can't be done.
     Refused {
         /// The exit code.
@@ -127,8 +212,42 @@ impl Reply {
             Self::Cycle { code, .. }
             | Self::Plan { code, .. }
             | Self::Moved { code, .. }
+            | Self::Hand { code, .. }
             | Self::Refused { code, .. } => *code,
-            Self::Status(_) | Self::Holds(_) | Self::Decided { .. } | Self::Retried { .. } => 0,
+            Self::Status(_)
+            | Self::Holds(_)
+            | Self::Leases(_)
+            | Self::Decided { .. }
+            | Self::Retried { .. }
+            | Self::Pauses(_)
+            | Self::Keeps(_)
+            | Self::Lifted(_) => 0,
+        }
+    }
+}
+
+impl Command {
+    /// Whether a cycle that is running ends after the change in hand, so that this is carried out at once.
+    pub const fn is_urgent(&self) -> bool {
+        match self {
+            Self::Pause { .. } => true,
+            Self::ByHand { order: HandOrder::Deprovision, word, .. } => !matches!(word, Word::Show),
+            Self::Cycle { .. }
+            | Self::Plan { .. }
+            | Self::Offline { .. }
+            | Self::Apply(_)
+            | Self::Status
+            | Self::Holds
+            | Self::Approve { .. }
+            | Self::Reject { .. }
+            | Self::Retry { .. }
+            | Self::Leases { .. }
+            | Self::TakeLease { .. }
+            | Self::Resume { .. }
+            | Self::ByHand { .. }
+            | Self::Link { .. }
+            | Self::Keeps
+            | Self::Lift { .. } => false,
         }
     }
 }
@@ -160,16 +279,31 @@ impl<P: Ports> Engine<P> {
         let carried = match command {
             Command::Cycle { user } => self.run_cycle(actor, user, stop, progress).await,
             Command::Plan { app, user } => self.show_plan(app.as_deref(), user.as_deref(), progress).await,
+            Command::Offline { text, app, user } => {
+                self.show_offline(&text, app.as_deref(), user.as_deref(), progress).await
+            }
             Command::Apply(saved) => self.apply_saved(*saved, actor, stop, progress).await,
             Command::Retry { user, app } => self.try_again(user.as_deref(), app.as_deref(), actor),
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Holds => self.list_holds(),
+            Command::Leases { app } => self.show_leases(app.as_deref()).await,
+            Command::TakeLease { app } => self.take_lease(app.as_deref(), actor).await,
             Command::Approve { id, users, count } => self
                 .approve(&id, users.iter().map(String::as_str), count, actor)
                 .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
             Command::Reject { id, users } => self
                 .reject_people(&id, users.iter().map(String::as_str), actor)
                 .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),
+            Command::Pause { app, reason, until } => self.pause(app.as_deref(), reason, until, actor),
+            Command::Resume { app } => self.resume(app.as_deref(), actor),
+            Command::ByHand { order, user, app, word } => {
+                self.by_hand(order, &user, app.as_deref(), &word, actor, stop, progress).await
+            }
+            Command::Link { user, account, app, word } => {
+                self.link(&user, AccountId(account), app.as_deref(), &word, actor, stop, progress).await
+            }
+            Command::Keeps => self.list_keeps(),
+            Command::Lift { user, app } => self.lift(&user, app.as_deref(), actor),
         };
         carried.unwrap_or_else(Reply::from)
     }
@@ -192,7 +326,7 @@ impl<P: Ports> Engine<P> {
         user: Option<&str>,
         progress: &mut dyn Progress,
     ) -> Result<Reply, Abort> {
-        if let Some(refusal) = self.no_such_app(app) {
+        if let Err(refusal) = self.app_named(app) {
             return Ok(refusal);
         }
         let cycle = CycleId::at(self.clock.now());
@@ -210,15 +344,8 @@ impl<P: Ports> Engine<P> {
         Ok(Reply::Plan { code: ending.code(), plan: Box::new(plan) })
     }
 
-    fn no_such_app(&self, app: Option<&str>) -> Option<Reply> {
-        let app = app.filter(|app| !self.apps.iter().any(|one| one.rules.app.as_str() == *app))?;
-        let names: Vec<&str> = self.apps.iter().map(|one| one.rules.app.as_str()).collect();
-        let message = format!("no app is named {app:?}; the configuration has {}", names.join(", "));
-        Some(Reply::refused(2, "no_such_app", message, "use one of these names"))
-    }
-
     fn try_again(&mut self, user: Option<&str>, app: Option<&str>, actor: &str) -> Result<Reply, Abort> {
-        if let Some(refusal) = self.no_such_app(app) {
+        if let Err(refusal) = self.app_named(app) {
             return Ok(refusal);
         }
         let Retried { people, apps } = self.retry(user, app, actor)?;
@@ -249,6 +376,9 @@ impl<P: Ports> Engine<P> {
         let holds = self.all_holds()?;
         let waiting: Vec<_> = holds.iter().filter(|hold| hold.state == HoldState::Waiting).collect();
         let mut accounts = std::collections::BTreeMap::new();
+        for (app, managed) in self.ledger.populations()?.into_iter().filter(|(_, managed)| *managed > 0) {
+            accounts.insert(app.to_string(), managed);
+        }
         for app in &self.apps {
             accounts.insert(app.rules.app.to_string(), self.ledger.app_standing(&app.rules.app)?.population);
         }
@@ -267,7 +397,14 @@ impl<P: Ports> Engine<P> {
                 .map(|since| since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
             accounts,
             brakes: self.brakes_view()?,
+            signs: waiting
+                .iter()
+                .filter(|hold| hold.changes.is_empty())
+                .map(|hold| format!("{}: {}", hold.app, hold.reason))
+                .chain(self.configuration.unreadable())
+                .collect(),
             reload: None,
+            paused: views(&self.ledger.pauses()?),
         })
     }
 }

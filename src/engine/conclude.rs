@@ -7,10 +7,12 @@ use crate::domain::brake::{Experience, Hold, HoldReason};
 use crate::domain::change::Confirm;
 use crate::domain::id::{AppName, Digest, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
+use crate::domain::pause::Pause;
 use crate::domain::plan::{Conflict, ConflictReason, Plan, Rejected};
 
 use super::apply::Run;
 use super::holds::{Telling, hold_problem, renew};
+use super::lease::Barred;
 use super::ports::{BrakeLedger as _, Clock, Event, HoldRecord, HoldState, Ledger, Report, Trouble};
 use super::{Abort, Engine, Ports};
 
@@ -33,6 +35,10 @@ pub(super) struct Reads<'a> {
     pub(super) complete: &'a BTreeSet<DirectoryName>,
     /// Not in full, of those that the app has assignments in.
     pub(super) unread: &'a BTreeSet<DirectoryName>,
+    /// Whether the app's lease kept it from being written.
+    pub(super) barred: Barred,
+    /// The pause in which nothing was carried out, if there is one.
+    pub(super) pause: Option<&'a Pause>,
 }
 
 /// Whether the brake holds something.
@@ -89,8 +95,10 @@ impl<P: Ports> Engine<P> {
         // Half a look isn't the first look: a directory or an assigned group was missing from it.
         let missing = |hold: &Hold| hold.changes.is_empty();
         let first = held.iter().any(|hold| waits_for_first(&hold.reason) || missing(hold)) || !reads.unread.is_empty();
+        // Nor is one that may have been made over what others wrote.
+        let first = first || reads.barred == Barred::Lease;
         let standing = self.ledger.app_standing(&plan.app)?;
-        let carried_something = !begun.is_empty() || standing.population > 0;
+        let carried_something = reads.pause.is_none() && (!begun.is_empty() || standing.population > 0);
         if standing.experience != Experience::Settled && !first && carried_something {
             self.ledger.accept(&plan.app)?;
         }

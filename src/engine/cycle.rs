@@ -2,20 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::account::Catalog;
+use crate::domain::assignment::Assignment;
 use crate::domain::brake::{Review, review};
 use crate::domain::change::Change;
+use crate::domain::edit::Edit;
 use crate::domain::id::{AppName, CycleId, Digest, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 use crate::domain::plan::Plan;
+use crate::domain::rules::AppRules;
 use crate::domain::scope::Resolved;
 
 use super::apply::Run;
-use super::gather::{GatherFault, Question, Wants, question};
+use super::compare::{Both, Compared, Heard};
+use super::gather::{GatherFault, Wants};
 use super::holds::missing_group;
+use super::planner::Planner;
 use super::ports::{
     AppCounts, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
-use super::propose::{ProposeFault, Whole, names};
+use super::propose::{Answers, ProposeFault, Whole, names};
 use super::quarantine::Showed;
 use super::saved::SavedOrder;
 use super::serve::Round;
@@ -42,6 +48,8 @@ pub struct CycleOrder {
 pub struct AppPlan {
     /// The app.
     pub app: AppName,
+    /// What the configuration does differently from the accepted one.
+    pub edit: Edit,
     /// The plan with its review, or why there is none.
     pub result: Result<(Plan, Review), Problem>,
     /// Managed people whom the reads didn't show.
@@ -57,7 +65,11 @@ pub struct Prepared {
     pub faults: BTreeMap<DirectoryName, ReadFault>,
     /// The apps, in the order of the configuration.
     pub apps: Vec<AppPlan>,
-    wholes: BTreeMap<DirectoryName, Whole>,
+    pub(super) wholes: BTreeMap<DirectoryName, Whole>,
+    /// What look-ups answered.
+    pub(super) looked_up: Answers,
+    /// The names at Zendesk, by app that was asked.
+    pub(super) catalogs: BTreeMap<AppName, Catalog>,
 }
 
 impl Prepared {
@@ -86,55 +98,75 @@ impl<P: Ports> Engine<P> {
         skip: &BTreeMap<usize, Problem>,
         progress: &mut dyn Progress,
     ) -> Result<Prepared, Abort> {
-        let mut wants: Vec<Wants> = self.apps.iter().map(|_| Wants::default()).collect();
+        self.planner().prepare(cycle, only, skip, progress).await
+    }
+}
+
+impl<P: Ports> Planner<'_, P> {
+    /// Plans every app, and changes nothing.
+    pub(super) async fn prepare(
+        &mut self,
+        cycle: CycleId,
+        only: Option<&str>,
+        skip: &BTreeMap<usize, Problem>,
+        progress: &mut dyn Progress,
+    ) -> Result<Prepared, Abort> {
+        let sets = self.sets();
+        let mut wants: Vec<Wants> = sets.iter().map(|_| Wants::default()).collect();
         let mut wholes = BTreeMap::new();
         let mut faults = BTreeMap::new();
+        let mut unheard = BTreeSet::new();
         for at in 0..self.directories.len() {
             let name = self.directories[at].name().clone();
-            let asked: Question = question(&name, &self.apps, &self.ledger.pins()?, self.clock.now());
-            if asked.order.groups.is_empty() {
-                continue;
-            }
-            match self.gather(at, &asked, &mut wants, progress).await {
-                Ok(read) => {
-                    progress.note(&Event::Read(&read));
-                    let former = self.ledger.groups(&name)?;
-                    wholes.insert(name, Whole { question: asked, read, former });
+            match self.read(at, &sets, &mut wants, &mut unheard, progress).await {
+                Ok(Some(whole)) => {
+                    progress.note(&Event::Read(&whole.read));
+                    wholes.insert(name, whole);
                 }
+                Ok(None) => {}
                 Err(GatherFault::Ledger(fault)) => return Err(fault.into()),
                 Err(GatherFault::Read(fault)) => {
                     progress.note(&Event::Fault(&fault.problem()));
-                    wants.iter_mut().for_each(|wants| wants.people.retain(|person, _| person.directory != name));
                     faults.insert(name, fault);
                 }
             }
         }
+        let mut former: BTreeMap<usize, Wants> = BTreeMap::new();
+        for (set, wants) in sets.iter().skip(self.apps.len()).zip(wants.split_off(self.apps.len())) {
+            former.insert(set.app, wants);
+        }
+        let (mut looked_up, mut catalogs) = (Answers::new(), BTreeMap::new());
         let mut apps = Vec::new();
         for (at, wants) in wants.into_iter().enumerate() {
             let app = self.apps[at].rules.app.clone();
             let mut missing = BTreeSet::new();
             if let Some(problem) = skip.get(&at) {
-                apps.push(AppPlan { app, result: Err(problem.clone()), missing });
+                apps.push(AppPlan { app, edit: Edit::default(), result: Err(problem.clone()), missing });
                 continue;
             }
-            let result = match self.propose(at, wants, &wholes, &mut faults, &cycle, progress).await {
-                Ok(proposed) => {
-                    let (plan, review) = self.brake(at, proposed.plan, &proposed.missing, &wholes)?;
+            let heard = Heard { sets: &sets, wholes: &wholes, unheard: &unheard };
+            let wants = Both { present: wants, former: former.remove(&at) };
+            let part = match self.compare(at, wants, &heard, &mut faults, &cycle, progress).await {
+                Ok(Compared { proposed, edit, asked }) => {
+                    looked_up.extend(asked.present);
+                    catalogs.extend(asked.catalog.map(|catalog| (app.clone(), catalog)));
                     missing = proposed.missing;
-                    Ok(match only {
+                    let (plan, review) = self.brake(at, proposed.plan, &missing, &edit, &wholes)?;
+                    let pair = match only {
                         Some(user) => narrow(plan, review, user),
                         None => (plan, review),
-                    })
+                    };
+                    AppPlan { app, edit, result: Ok(pair), missing }
                 }
                 Err(ProposeFault::Ledger(fault)) => return Err(fault.into()),
                 Err(ProposeFault::Call(fault)) => {
                     progress.note(&Event::Fault(&fault.problem()));
-                    Err(fault.problem())
+                    AppPlan { app, edit: Edit::default(), result: Err(fault.problem()), missing }
                 }
             };
-            apps.push(AppPlan { app, result, missing });
+            apps.push(part);
         }
-        Ok(Prepared { cycle, faults, apps, wholes })
+        Ok(Prepared { cycle, faults, apps, wholes, looked_up, catalogs })
     }
 
     fn brake(
@@ -142,20 +174,12 @@ impl<P: Ports> Engine<P> {
         at: usize,
         plan: Plan,
         missing: &BTreeSet<PersonId>,
+        edit: &Edit,
         wholes: &BTreeMap<DirectoryName, Whole>,
     ) -> Result<(Plan, Review), Abort> {
         let rules = &self.apps[at].rules;
-        let mut reviewed = review(&plan, &self.bench(&rules.app, &plan, missing, self.clock.now())?);
-        for assignment in &rules.assignments {
-            let Some(whole) = wholes.get(&assignment.directory) else { continue };
-            let key = assignment.pin_key();
-            let position = whole.question.keys.iter().position(|one| *one == key);
-            let lost = match position.and_then(|at| whole.read.end().resolved.get(at)) {
-                Some(Resolved::Missing) => Some(assignment.text.clone()),
-                Some(Resolved::Ambiguous(fits)) => Some(format!("{} (it fits {})", assignment.text, fits.join("; "))),
-                Some(Resolved::Found(_)) | None => None,
-            };
-            let Some(text) = lost else { continue };
+        let mut reviewed = review(&plan, &self.bench(&plan, missing, edit.clone())?);
+        for (assignment, text) in lost_groups(rules, wholes) {
             let shown = [missing_group(&rules.app, &assignment.text), missing_group(&rules.app, &text)];
             if !reviewed.held.iter().any(|hold| shown.iter().any(|one| one.reason == hold.reason)) {
                 reviewed.held.push(missing_group(&rules.app, &text));
@@ -163,7 +187,28 @@ impl<P: Ports> Engine<P> {
         }
         Ok((plan, reviewed))
     }
+}
 
+/// The assignments whose groups were not found, each with what there is to say of it.
+pub(super) fn lost_groups<'a>(
+    rules: &'a AppRules,
+    wholes: &'a BTreeMap<DirectoryName, Whole>,
+) -> impl Iterator<Item = (&'a Assignment, String)> {
+    rules.assignments.iter().filter_map(|assignment| {
+        let whole = wholes.get(&assignment.directory)?;
+        let key = assignment.pin_key();
+        let position = whole.question.keys.iter().position(|one| *one == key);
+        match position.and_then(|at| whole.read.end().resolved.get(at))? {
+            Resolved::Missing => Some((assignment, assignment.text.clone())),
+            Resolved::Ambiguous(fits) => {
+                Some((assignment, format!("{} (it fits {})", assignment.text, fits.join("; "))))
+            }
+            Resolved::Found(_) => None,
+        }
+    })
+}
+
+impl<P: Ports> Engine<P> {
     /// Runs one cycle.
     ///
     /// # Errors
@@ -217,9 +262,10 @@ impl<P: Ports> Engine<P> {
         {
             return Ok(self.refused(&run, now));
         }
+        let pauses = self.renew_pauses(&run)?;
         self.pin(&prepared.wholes)?;
         self.keep_groups(&prepared.wholes)?;
-        run.reached = prepared.wholes.iter().map(|(name, whole)| (name.clone(), whole.reached())).collect();
+        self.keep_pictures(&mut prepared)?;
         let complete: BTreeSet<DirectoryName> =
             prepared.wholes.keys().filter(|name| !prepared.faults.contains_key(*name)).cloned().collect();
         let mut endings = BTreeSet::from([Ending::Done]);
@@ -228,7 +274,8 @@ impl<P: Ports> Engine<P> {
         }
         let scope = if order.only.is_none() { Scope::Whole } else { Scope::Person };
         let faults = &prepared.faults;
-        let round = Round { complete: &complete, faults, skip: &skip, probes: &gates.probes, scope };
+        let (wholes, probes) = (&prepared.wholes, &gates.probes);
+        let round = Round { complete: &complete, faults, wholes, skip: &skip, probes, pauses: &pauses, scope };
         let mut counts = BTreeMap::new();
         let mut plans = BTreeMap::new();
         for part in prepared.apps {
@@ -243,8 +290,14 @@ impl<P: Ports> Engine<P> {
         for (name, fault) in &prepared.faults {
             self.tell_fault(&mut run, None, Some(name), fault.problem())?;
         }
+        if order.only.is_none() && self.tell_apps_gone(&mut run)? > 0 {
+            endings.insert(Ending::Held);
+        }
         let ending = endings.first().copied().unwrap_or(Ending::Done);
-        let summary = self.summary(&cycle, began, ending, counts, prepared.faults.is_empty());
+        let mut summary = self.summary(&cycle, began, ending, counts, prepared.faults.is_empty());
+        for view in super::pause::views(&pauses) {
+            summary.text = format!("{} is paused; {}", view.what(), summary.text);
+        }
         let waits = self.waits()?;
         self.tell_cycle(&mut run, &summary, ending, waits.as_deref())?;
         self.ledger.end_cycle(&summary)?;
@@ -265,7 +318,7 @@ impl<P: Ports> Engine<P> {
     }
 
     /// The store belongs to these Zendesk accounts and no others.
-    fn bind(&mut self) -> Result<(), Abort> {
+    pub(super) fn bind(&mut self) -> Result<(), Abort> {
         for app in &self.apps {
             self.ledger.bind(&format!("app:{}", app.rules.app), &app.identity)?;
         }

@@ -17,8 +17,14 @@ use crate::domain::plan::Rejected;
 use crate::domain::rules::AppRules;
 use crate::domain::scope::{CompleteRead, ReadEnd, Resolved, Sight, Sighting};
 
-use super::ports::{Directory, Event, GroupOrder, Ledger, LedgerFault, Progress, ReadFault, ReadOrder};
-use super::{App, Engine, Ports};
+use super::Ports;
+use super::edits::{RuleSet, Side};
+use super::picture::Picture;
+use super::planner::Planner;
+use super::ports::{
+    Directory, Event, GroupOrder, ImageLedger as _, Ledger, LedgerFault, Progress, ReadFault, ReadOrder,
+};
+use super::reach::Ways;
 
 /// Sights under way between a directory and the engine.
 const SIGHTS_UNDER_WAY: usize = 256;
@@ -45,6 +51,15 @@ pub(super) struct Wants {
     external_ids: BTreeMap<ExternalId, PersonId>,
 }
 
+impl Wants {
+    /// Takes back what a directory told that couldn't be read in full.
+    pub(super) fn forget(&mut self, directory: &DirectoryName) {
+        self.people.retain(|person, _| person.directory != *directory);
+        self.emails.retain(|_, person| person.directory != *directory);
+        self.external_ids.retain(|_, person| person.directory != *directory);
+    }
+}
+
 /// A directory's read is refused, or the store can't be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum GatherFault {
@@ -54,30 +69,50 @@ pub(super) enum GatherFault {
     Ledger(#[from] LedgerFault),
 }
 
-/// What to ask of a directory, and where each app's assignments are in it.
+/// What to ask of a directory, and where the assignments of each set of rules are in it.
 pub(super) struct Question {
     pub(super) order: ReadOrder,
     pub(super) keys: Vec<PinKey>,
-    /// By app: for each position in the order, the assignments of the app that it stands for.
+    /// By set: for each position in the order, the assignments that it stands for.
     assignments: Vec<BTreeMap<usize, Vec<usize>>>,
-    /// By app: positions whose groups may be empty.
+    /// By set: positions whose groups may be empty.
     may_be_empty: Vec<BTreeSet<usize>>,
 }
 
 impl Question {
-    /// The groups that may be empty for an app, by id.
-    pub(super) fn may_be_empty(&self, app: usize, end: &ReadEnd) -> BTreeSet<EntryId> {
+    /// The groups that may be empty for a set of rules, by id.
+    pub(super) fn may_be_empty(&self, set: usize, end: &ReadEnd) -> BTreeSet<EntryId> {
         let found = |at: &usize| match end.resolved.get(*at) {
             Some(Resolved::Found(id)) => Some(*id),
             Some(Resolved::Missing | Resolved::Ambiguous(_)) | None => None,
         };
-        self.may_be_empty.get(app).into_iter().flatten().filter_map(found).collect()
+        self.may_be_empty.get(set).into_iter().flatten().filter_map(found).collect()
+    }
+
+    /// Whether a set of rules asks for the group at a position.
+    pub(super) fn asks(&self, set: usize, position: usize) -> bool {
+        self.assignments.get(set).is_some_and(|mine| mine.contains_key(&position))
+    }
+
+    /// The groups that each set of rules leads to.
+    fn reached(&self, ways: &Ways, end: &ReadEnd) -> Vec<BTreeSet<EntryId>> {
+        self.assignments.iter().map(|mine| ways.reached(end, &mine.keys().copied().collect())).collect()
     }
 }
 
-pub(super) fn question<H>(
+/// Which sets of rules a read is to serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Serving {
+    /// All of them.
+    Both,
+    /// The present ones only.
+    Present,
+}
+
+pub(super) fn question(
     directory: &DirectoryName,
-    apps: &[App<H>],
+    sets: &[RuleSet],
+    serving: Serving,
     pins: &BTreeMap<PinKey, EntryId>,
     now: DateTime<Utc>,
 ) -> Question {
@@ -85,11 +120,11 @@ pub(super) fn question<H>(
     let mut keys: Vec<PinKey> = Vec::new();
     let mut assignments = Vec::new();
     let mut may_be_empty = Vec::new();
-    for app in apps {
+    for set in sets {
         let mut mine: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut empty = BTreeSet::new();
-        for (position, assignment) in app.rules.assignments.iter().enumerate() {
-            if assignment.directory != *directory {
+        for (position, assignment) in set.rules.assignments.iter().enumerate() {
+            if assignment.directory != *directory || (set.side == Side::Former && serving == Serving::Present) {
                 continue;
             }
             let key = assignment.pin_key();
@@ -104,7 +139,7 @@ pub(super) fn question<H>(
             mine.entry(at).or_default().push(position);
         }
         if !mine.is_empty() {
-            order.attributes.extend(app.rules.mapping.attributes().iter().cloned());
+            order.attributes.extend(set.rules.mapping.attributes().iter().cloned());
         }
         assignments.push(mine);
         may_be_empty.push(empty);
@@ -112,37 +147,52 @@ pub(super) fn question<H>(
     Question { order, keys, assignments, may_be_empty }
 }
 
-impl<P: Ports> Engine<P> {
-    /// Reads one directory and notes what each app wants of the people it shows.
+/// What a read brought, beside what each set of rules wants.
+pub(super) struct Gathered {
+    pub(super) read: CompleteRead,
+    /// The groups that each set of rules leads to.
+    pub(super) reached: Vec<BTreeSet<EntryId>>,
+    /// What the store's image doesn't know yet.
+    pub(super) picture: Picture,
+}
+
+impl<P: Ports> Planner<'_, P> {
+    /// Reads one directory and notes what each set of rules wants of the people it shows.
     pub(super) async fn gather(
         &mut self,
         at: usize,
         question: &Question,
+        sets: &[RuleSet],
         wants: &mut [Wants],
         progress: &mut dyn Progress,
-    ) -> Result<CompleteRead, GatherFault> {
-        let Self { directories, apps, ledger, .. } = self;
-        let directory = &mut directories[at];
+    ) -> Result<Gathered, GatherFault> {
+        let ledger = self.ledger;
+        let directory = &mut self.directories[at];
         let name = &directory.name().clone();
         let mut traces = Vec::new();
-        for app in apps.iter() {
-            let known = ledger.traces(&app.rules.app, name)?;
+        for set in sets {
+            let known = ledger.traces(&set.rules.app, name)?;
             traces.push(known.into_iter().map(|trace| (trace.entry, trace)).collect::<BTreeMap<EntryId, Trace>>());
         }
+        let mut picture = Picture::over(ledger.portrait_digests(name)?);
         let (sender, mut sights) = mpsc::channel(SIGHTS_UNDER_WAY);
         let read = directory.read(question.order.clone(), sender);
-        let rules: Vec<&AppRules> = apps.iter().map(|app| &app.rules).collect();
         let listen = async move {
             let mut count = 0;
             let mut fault = None;
+            let mut ways = Ways::default();
             while let Some(sight) = sights.recv().await {
                 count += 1;
                 if count % 1_000 == 0 {
                     progress.note(&Event::Reading(name, count));
                 }
-                for (index, rules) in rules.iter().enumerate() {
+                picture.note(&sight);
+                if let Sight::Person(sighting) = &sight {
+                    ways.note(sighting);
+                }
+                for (index, set) in sets.iter().enumerate() {
                     let listener = Listener {
-                        rules,
+                        rules: &set.rules,
                         directory: name,
                         traces: &traces[index],
                         assignments: &question.assignments[index],
@@ -153,13 +203,15 @@ impl<P: Ports> Engine<P> {
                     }
                 }
             }
-            fault
+            (fault, ways, picture)
         };
-        let (read, fault) = tokio::join!(read, listen);
+        let (read, (fault, ways, picture)) = tokio::join!(read, listen);
         if let Some(fault) = fault {
             return Err(fault.into());
         }
-        Ok(read?)
+        let read = read?;
+        let reached = question.reached(&ways, read.end());
+        Ok(Gathered { read, reached, picture })
     }
 }
 

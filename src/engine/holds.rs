@@ -86,7 +86,7 @@ pub(super) fn undecided(holds: &[HoldRecord], now: DateTime<Utc>) -> BTreeMap<Pe
                 HoldState::Approved { at, .. } if !fresh(*at, now) => Some(Undecided::Expired),
                 HoldState::Approved { digests, .. } if digests.contains(&change.digest) => Some(Undecided::Moved),
                 HoldState::Approved { .. } => Some(Undecided::Others),
-                HoldState::Rejected { .. } => Some(Undecided::Moved),
+                HoldState::Rejected { .. } => Some(Undecided::MovedSinceRejected(change.action)),
             };
             if let Some(why) = why {
                 people.entry(change.person.clone()).or_insert(why);
@@ -103,6 +103,25 @@ pub(super) fn unspent(mut hold: HoldRecord, spent: &BTreeSet<Digest>) -> HoldRec
         digests.retain(|digest| !spent.contains(digest));
     }
     hold
+}
+
+/// The holds of every app, without what was begun since they were kept.
+fn all_holds<L: Ledger>(ledger: &L) -> Result<Vec<HoldRecord>, LedgerFault> {
+    let holds = ledger.holds()?;
+    let apps: BTreeSet<&AppName> = holds.iter().map(|hold| &hold.app).collect();
+    let spent = apps.into_iter().map(|app| Ok((app.clone(), ledger.spent(app)?)));
+    let spent = spent.collect::<Result<BTreeMap<AppName, BTreeSet<Digest>>, LedgerFault>>()?;
+    let none = BTreeSet::new();
+    let without = |hold: HoldRecord| {
+        let spent = spent.get(&hold.app).unwrap_or(&none);
+        unspent(hold, spent)
+    };
+    Ok(holds.into_iter().map(without).collect())
+}
+
+/// The same of one app.
+pub(super) fn standing_holds<L: Ledger>(ledger: &L, app: &AppName) -> Result<Vec<HoldRecord>, LedgerFault> {
+    Ok(all_holds(ledger)?.into_iter().filter(|hold| hold.app == *app).collect())
 }
 
 /// Finds a hold by the beginning of its id.
@@ -157,23 +176,12 @@ fn split(hold: &HoldRecord, digests: &BTreeSet<Digest>, state: HoldState) -> (Ho
 impl<P: Ports> Engine<P> {
     /// The holds of every app, without what was begun since they were kept.
     pub(super) fn all_holds(&self) -> Result<Vec<HoldRecord>, LedgerFault> {
-        let holds = self.ledger.holds()?;
-        let apps: BTreeSet<&AppName> = holds.iter().map(|hold| &hold.app).collect();
-        let spent = apps.into_iter().map(|app| Ok((app.clone(), self.ledger.spent(app)?)));
-        let spent = spent.collect::<Result<BTreeMap<AppName, BTreeSet<Digest>>, LedgerFault>>()?;
-        let none = BTreeSet::new();
-        Ok(holds
-            .into_iter()
-            .map(|hold| {
-                let spent = spent.get(&hold.app).unwrap_or(&none);
-                unspent(hold, spent)
-            })
-            .collect())
+        all_holds(&self.ledger)
     }
 
     /// The holds of one app, without what was begun since they were kept.
     pub(super) fn standing_holds(&self, app: &AppName) -> Result<Vec<HoldRecord>, LedgerFault> {
-        Ok(self.all_holds()?.into_iter().filter(|hold| hold.app == *app).collect())
+        standing_holds(&self.ledger, app)
     }
 
     /// How much waits for a person, and since when, if anything does: every cycle says so.
@@ -405,7 +413,9 @@ pub(super) fn hold_problem(record: &HoldRecord, telling: Telling) -> Problem {
         0 => format!("{}{since}", record.reason),
         _ => format!("{}{since}: {}", wait_text(count), record.reason),
     };
-    let hint = if count == 0 {
+    let hint = if record.code == "app_removed" {
+        "put the app back into the configuration, or release its accounts".to_owned()
+    } else if count == 0 {
         "restore the group, or take the assignment out".to_owned()
     } else {
         format!("see `holds show {0}`, then `holds approve {0}` or repair the cause", record.id.short())

@@ -9,6 +9,7 @@ use crate::domain::plan::{Kept, Plan};
 use crate::domain::scope::Departure;
 
 use super::gather::{Want, Wants};
+use super::planner::Planner;
 use super::ports::{KeepLedger as _, Ledger as _, LedgerFault};
 use super::propose::Candidate;
 use super::{Abort, Engine, Ports};
@@ -22,7 +23,7 @@ pub(super) struct Keeps {
     pub(super) ended: Vec<PersonId>,
 }
 
-impl<P: Ports> Engine<P> {
+impl<P: Ports> Planner<'_, P> {
     /// Takes everybody out of what is to be planned whose keep stands.
     pub(super) fn leave_kept(
         &self,
@@ -41,7 +42,9 @@ impl<P: Ports> Engine<P> {
                 (Some(Want::Unusable(state)), _) | (None, Some(Departure::Unusable(state))) => {
                     Some(Seen::Unusable(state))
                 }
-                (None, Some(Departure::LeftGroups)) => Some(Seen::Departed(CauseCode::OutOfScope)),
+                (None, Some(Departure::LeftGroups | Departure::Untied(_))) => {
+                    Some(Seen::Departed(CauseCode::OutOfScope))
+                }
                 (None, Some(Departure::Tombstone | Departure::Absent | Departure::Unreadable { .. })) => {
                     Some(Seen::Departed(CauseCode::Gone))
                 }
@@ -70,7 +73,9 @@ impl<P: Ports> Engine<P> {
         }
         Ok(keeps)
     }
+}
 
+impl<P: Ports> Engine<P> {
     /// Keeps what became of the keeps.
     pub(super) fn conclude_keeps(&mut self, plan: &Plan) -> Result<(), Abort> {
         let before: BTreeMap<PersonId, Keep> = self.ledger.keeps(&plan.app)?;

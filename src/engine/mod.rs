@@ -5,17 +5,31 @@
 
 mod apply;
 pub mod brake_view;
+pub mod byhand;
 pub mod command;
+mod compare;
 mod conclude;
 mod cycle;
+mod edits;
 mod gather;
 mod hold_view;
 pub mod holds;
 mod keeps;
+pub mod kept;
+mod lease;
+pub mod lease_view;
+mod link;
+mod naming;
+mod offline;
+pub mod pause;
+mod picture;
+mod planner;
 pub mod ports;
 pub mod progress;
 mod propose;
 mod quarantine;
+mod reach;
+mod recalled;
 mod recover;
 mod reread;
 pub mod saved;
@@ -35,6 +49,7 @@ use crate::domain::rules::AppRules;
 use ports::{Clock, CycleSummary, Directory, Helpdesk, Ledger, LedgerFault, ReadFault, Report, ReportFault};
 
 pub use cycle::{AppPlan, CycleOrder, Prepared};
+pub use edits::{Configuration, Former, Outline, Reader, Renewal};
 pub use trials::Retried;
 
 /// The five adapters of one build: real ones in the product, simulated ones in tests.
@@ -77,6 +92,8 @@ pub struct Engine<P: Ports> {
     pub clock: P::Clock,
     /// The brake's limits.
     pub limits: Limits,
+    /// The configuration that this was built from, and what people agreed to before.
+    pub configuration: Configuration,
 }
 
 /// A cycle can't go on: the store or the report can't be used. Nothing is done that couldn't be remembered and told.
@@ -123,33 +140,43 @@ impl Ending {
 
 /// Asks a cycle to stop after the change in hand.
 #[derive(Debug, Clone)]
-pub struct Stop(Option<watch::Receiver<bool>>);
+pub struct Stop(Vec<watch::Receiver<bool>>);
 
 impl Stop {
     /// Stops when the sender says `true`.
-    pub const fn when(receiver: watch::Receiver<bool>) -> Self {
-        Self(Some(receiver))
+    pub fn when(receiver: watch::Receiver<bool>) -> Self {
+        Self(vec![receiver])
     }
 
     /// Never stops.
     pub const fn never() -> Self {
-        Self(None)
+        Self(Vec::new())
+    }
+
+    /// Stops when this sender says `true`, too.
+    #[must_use]
+    pub fn or_when(mut self, receiver: watch::Receiver<bool>) -> Self {
+        self.0.push(receiver);
+        self
     }
 
     /// Waits until a stop is asked for.
     pub async fn wait(&self) {
-        match &self.0 {
-            Some(receiver) => {
-                // A sender that is gone can't ask any more; that ends the wait as well.
-                let _ = receiver.clone().wait_for(|stop| *stop).await;
-            }
-            None => std::future::pending().await,
+        if self.0.is_empty() {
+            std::future::pending::<()>().await;
         }
+        let each = self.0.iter().cloned().map(|mut receiver| {
+            Box::pin(async move {
+                // A sender that is gone can't ask any more; that ends the wait as well.
+                let _ = receiver.wait_for(|stop| *stop).await;
+            })
+        });
+        futures_util::future::select_all(each).await;
     }
 
     /// Whether a stop was asked for.
     pub fn requested(&self) -> bool {
-        self.0.as_ref().is_some_and(|receiver| *receiver.borrow())
+        self.0.iter().any(|receiver| *receiver.borrow())
     }
 }
 

@@ -69,6 +69,15 @@ pub enum ProgressView {
         /// Why.
         reason: String,
     },
+    /// Changes of a paused app wait for the end of the pause.
+    Paused {
+        /// The app.
+        app: String,
+        /// Who paused it.
+        by: String,
+        /// How many changes.
+        changes: usize,
+    },
     /// A fault ended a part of the cycle.
     Fault(FaultView),
 }
@@ -107,6 +116,9 @@ impl From<&Event<'_>> for ProgressView {
                 changes: hold.changes.len(),
                 reason: hold.reason.to_string(),
             },
+            Event::Paused(app, pause, changes) => {
+                Self::Paused { app: app.to_string(), by: pause.by.clone(), changes: *changes }
+            }
             Event::Fault(problem) => Self::Fault(FaultView::from(*problem)),
         }
     }

@@ -168,6 +168,9 @@ impl<P: Ports> Engine<P> {
         if let Some(refusal) = self.foreign(&saved)? {
             return Ok(refusal);
         }
+        if let Some(refusal) = self.paused_for(|app| saved.covers(app))? {
+            return Ok(refusal);
+        }
         let order = CycleOrder { actor: actor.to_owned(), only: saved.bound.user.clone(), stop };
         let report = self.cycle_of(order, Some(&saved), progress).await?;
         Ok(match report.moved {
@@ -218,7 +221,7 @@ impl<P: Ports> Engine<P> {
         prepared.apps.retain(|part| saved.covers(part.app.as_str()));
         for part in &mut prepared.apps {
             if let Ok((plan, review)) = &mut part.result {
-                *review = approve_exactly(plan, review.clone(), &digests);
+                *review = approve_exactly(plan, std::mem::take(&mut review.held), &digests);
             }
         }
         // Told first: a decision that isn't on record doesn't count.

@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::id::DirectoryName;
 use crate::domain::outcome::Problem;
+use crate::domain::pause::Pauses;
 use crate::domain::plan::Plan;
 
 use super::apply::{Carried, Run};
 use super::conclude::{Brakes, Concluded, Reads};
-use super::cycle::AppPlan;
-use super::ports::{AppCounts, BrakeLedger as _, Ledger as _, ReadFault};
+use super::cycle::{AppPlan, lost_groups};
+use super::edits::Course;
+use super::lease::Barred;
+use super::ports::{AppCounts, BrakeLedger as _, Event, Ledger as _, ReadFault};
+use super::propose::Whole;
 use super::quarantine::Showed;
 use super::trials::Scope;
 use super::{Abort, Ending, Engine, Ports};
@@ -20,6 +24,10 @@ pub(super) struct Round<'a> {
     pub(super) complete: &'a BTreeSet<DirectoryName>,
     /// Those that weren't.
     pub(super) faults: &'a BTreeMap<DirectoryName, ReadFault>,
+    /// What was read.
+    pub(super) wholes: &'a BTreeMap<DirectoryName, Whole>,
+    /// The pauses that stand.
+    pub(super) pauses: &'a Pauses,
     /// Apps that aren't served, by position.
     pub(super) skip: &'a BTreeMap<usize, Problem>,
     /// Apps that are served with one change.
@@ -51,10 +59,17 @@ impl<P: Ports> Engine<P> {
         };
         let through = reviewed.approved.changes().len();
         let mut approved = reviewed.approved;
-        if round.probes.contains(&at) {
+        let pause = round.pauses.of(&part.app);
+        let mut paused = 0;
+        if let Some(pause) = pause {
+            run.progress.note(&Event::Paused(&part.app, pause, through));
+            (approved, paused) = (approved.part(|_| false), through);
+        } else if round.probes.contains(&at) {
             approved = self.probe(&part.app, approved)?;
         }
-        let passed_over = through - approved.changes().len();
+        let passed_over = through - paused - approved.changes().len();
+        let reached = |(name, whole): (&DirectoryName, &Whole)| (name.clone(), whole.reached[at].clone());
+        run.reached = round.wholes.iter().map(reached).collect();
         let mut carried = self.apply(at, approved, run).await?;
         carried.left += passed_over;
         let of_app = |name: &&DirectoryName| {
@@ -65,8 +80,14 @@ impl<P: Ports> Engine<P> {
         // A cycle for one person says nothing about the others' troubles and holds.
         let concluded = match round.scope {
             Scope::Whole => {
-                let reads = Reads { complete: round.complete, unread: &unread };
+                let reads = Reads { complete: round.complete, unread: &unread, barred: carried.barred, pause };
                 let concluded = self.conclude(&plan, &reviewed.held, &carried.begun, &reads, run)?;
+                let lost = self.configuration.newly_lost(lost_groups(&self.apps[at].rules, round.wholes), &plan.app);
+                let (edit, finished) = (&part.edit, &carried.finished);
+                // An edit whose plan nobody carried out yet isn't agreed to.
+                if pause.is_none() {
+                    self.settle_edit(at, &Course { edit, finished, unread: &unread, lost })?;
+                }
                 self.keep_missing(&plan, &part.missing, round.complete)?;
                 concluded
             }
@@ -77,13 +98,16 @@ impl<P: Ports> Engine<P> {
                 Concluded { held, brakes, troubles_new: plan.conflicts.len() + plan.rejected.len() }
             }
         };
+        let concluded = Concluded { held: concluded.held + paused, ..concluded };
         endings.extend(endings_of(&carried, &concluded));
+        endings.extend((paused > 0).then_some(Ending::Held));
         let showed = Showed::of(&plan, &carried, self.ledger.quarantine(&part.app)?.as_ref());
         self.judge(at, showed, run)?;
         if self.ledger.quarantine(&part.app)?.is_some() {
             endings.insert(Ending::Zendesk);
         }
         if let Some(problem) = carried.fault.clone() {
+            run.progress.note(&Event::Fault(&problem));
             self.tell_fault(run, Some(&part.app), None, problem)?;
         }
         let population = self.ledger.app_standing(&part.app)?.population;
@@ -93,8 +117,9 @@ impl<P: Ports> Engine<P> {
 }
 
 fn endings_of(carried: &Carried, concluded: &Concluded) -> impl Iterator<Item = Ending> {
-    let zendesk = carried.fault.is_some().then_some(Ending::Zendesk);
-    let held = (concluded.brakes == Brakes::On).then_some(Ending::Held);
+    let barred = carried.barred == Barred::Lease;
+    let zendesk = (carried.fault.is_some() && !barred).then_some(Ending::Zendesk);
+    let held = (concluded.brakes == Brakes::On || barred).then_some(Ending::Held);
     let failed = (carried.failed > 0 || carried.left > 0 || concluded.troubles_new > 0).then_some(Ending::Failed);
     [zendesk, held, failed].into_iter().flatten()
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::brake::{Hold, Review};
 use crate::domain::change::{Action, Change, FieldValue};
+use crate::domain::edit::Edit;
 use crate::domain::id::{Digest, Digester};
 use crate::domain::scope::Departure;
 
@@ -41,6 +42,12 @@ pub struct PlanView {
     pub faults: BTreeMap<String, FaultView>,
     /// How many changes of each action, of how many managed accounts.
     pub counts: BTreeMap<String, CountView>,
+    /// What the configuration does differently from the accepted one, by app.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub edits: BTreeMap<String, EditView>,
+    /// From what it was made, if not from what is outside now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offline: Option<OfflineView>,
     /// What a file of it is bound to; only there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saved: Option<SavedView>,
@@ -54,6 +61,31 @@ pub fn wait_text(n: usize) -> String {
 /// `1 change`, `2 changes`.
 pub fn changes_text(n: usize) -> String {
     if n == 1 { "1 change".to_owned() } else { format!("{n} changes") }
+}
+
+/// What an edited configuration does differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditView {
+    /// Accounts that it makes or gives back.
+    pub adds: usize,
+    /// Accounts that it changes.
+    pub changes: usize,
+    /// Accounts that it takes away.
+    pub removes: usize,
+    /// Of how many managed active accounts.
+    pub of: usize,
+}
+
+/// From what a plan was made without a network.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OfflineView {
+    /// When each directory was last read in full, RFC 3339.
+    pub images: BTreeMap<String, String>,
+    /// What it can't know, and where nothing differs.
+    pub notes: Vec<String>,
+    /// Groups that were never read, by the texts that name them; empty once the plan is made.
+    #[serde(skip)]
+    pub unread: BTreeSet<String>,
 }
 
 /// From what a plan was made.
@@ -236,13 +268,19 @@ pub struct StatusView {
     pub held: usize,
     /// Since when the oldest of them waits, RFC 3339.
     pub held_since: Option<String>,
-    /// Managed active accounts, by app.
+    /// Managed active accounts, by app, whether it is configured or not.
     pub accounts: BTreeMap<String, usize>,
     /// What waits by itself, and how much of the limits over time is used up.
     #[serde(default)]
     pub brakes: BrakesView,
+    /// What a person should know although no change waits for it: groups that are missing, apps that were taken out.
+    #[serde(default)]
+    pub signs: Vec<String>,
     /// What the last reload of the configuration said, if it was refused.
     pub reload: Option<String>,
+    /// What is paused.
+    #[serde(default)]
+    pub paused: Vec<super::pause::PauseView>,
 }
 
 /// A cycle that ended.
@@ -335,6 +373,8 @@ impl PlanView {
             notices: Vec::new(),
             faults: BTreeMap::new(),
             counts: BTreeMap::new(),
+            edits: BTreeMap::new(),
+            offline: None,
             saved: None,
         };
         for (name, fault) in &prepared.faults {
@@ -365,6 +405,10 @@ impl PlanView {
                 return;
             }
         };
+        let Edit { adds, changes, removes, of, .. } = part.edit;
+        if !part.edit.is_empty() {
+            self.edits.insert(app.clone(), EditView { adds, changes, removes, of });
+        }
         self.based_on.store = plan.based_on.store;
         self.based_on.apps.insert(app.clone(), plan.based_on.rules.to_string());
         let held = held_views(&review.held);

@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::domain::brake::{ApprovedPlan, Bench, Kind, Tally};
+use crate::domain::edit::Edit;
 use crate::domain::id::{AppName, Digest, DirectoryName, PersonId};
 use crate::domain::plan::Plan;
 use crate::domain::trial::{Deferral, Turn};
 
-use super::holds::{approvals, rejections, undecided};
-use super::ports::{BrakeLedger as _, HoldState, Ledger, LedgerFault};
+use super::holds::{approvals, rejections, standing_holds, undecided};
+use super::planner::Planner;
+use super::ports::{BrakeLedger as _, Clock, HoldState, Ledger, LedgerFault};
 use super::{Abort, Engine, Ports};
 
 /// What was counted before the first call of an app's changes.
@@ -20,34 +22,19 @@ pub(super) struct Reserved {
     counted: Vec<(Digest, Kind, PersonId)>,
 }
 
-impl<P: Ports> Engine<P> {
-    /// Lets every app's counted time pass.
-    pub(super) fn tick(&mut self, now: DateTime<Utc>) -> Result<(), LedgerFault> {
-        for at in 0..self.apps.len() {
-            let app = self.apps[at].rules.app.clone();
-            let tally = self.tally(&app, now)?;
-            self.ledger.keep_tally(&app, &tally)?;
-        }
-        Ok(())
-    }
+/// An app's tally at a moment; nothing is kept.
+fn tally<L: Ledger>(ledger: &L, app: &AppName, now: DateTime<Utc>) -> Result<Tally, LedgerFault> {
+    let mut tally = ledger.tally(app)?;
+    tally.advance(now);
+    Ok(tally)
+}
 
-    /// An app's tally at a moment; nothing is kept.
-    pub(super) fn tally(&self, app: &AppName, now: DateTime<Utc>) -> Result<Tally, LedgerFault> {
-        let mut tally = self.ledger.tally(app)?;
-        tally.advance(now);
-        Ok(tally)
-    }
-
+impl<P: Ports> Planner<'_, P> {
     /// What the brake looks at beside a plan. `missing` are the managed people whom this cycle's reads didn't show.
-    pub(super) fn bench(
-        &self,
-        app: &AppName,
-        plan: &Plan,
-        missing: &BTreeSet<PersonId>,
-        now: DateTime<Utc>,
-    ) -> Result<Bench, LedgerFault> {
-        let holds = self.standing_holds(app)?;
-        let tally = self.tally(app, now)?;
+    pub(super) fn bench(&self, plan: &Plan, missing: &BTreeSet<PersonId>, edit: Edit) -> Result<Bench, LedgerFault> {
+        let (app, now) = (&plan.app, self.clock.now());
+        let holds = standing_holds(self.ledger, app)?;
+        let tally = tally(self.ledger, app, now)?;
         let trials = self.ledger.trials(app)?;
         let mut deferred = BTreeMap::new();
         for change in &plan.changes {
@@ -68,8 +55,26 @@ impl<P: Ports> Engine<P> {
             deferred,
             gone: missing.difference(&known).count(),
             tally,
+            edit,
             ..Bench::of(self.limits, self.ledger.app_standing(app)?.experience)
         })
+    }
+}
+
+impl<P: Ports> Engine<P> {
+    /// Lets every app's counted time pass.
+    pub(super) fn tick(&mut self, now: DateTime<Utc>) -> Result<(), LedgerFault> {
+        for at in 0..self.apps.len() {
+            let app = self.apps[at].rules.app.clone();
+            let tally = self.tally(&app, now)?;
+            self.ledger.keep_tally(&app, &tally)?;
+        }
+        Ok(())
+    }
+
+    /// An app's tally at a moment; nothing is kept.
+    pub(super) fn tally(&self, app: &AppName, now: DateTime<Utc>) -> Result<Tally, LedgerFault> {
+        tally(&self.ledger, app, now)
     }
 
     /// Counts what will go on without a person's word, before its first call: a process that dies in the middle has

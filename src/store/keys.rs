@@ -10,6 +10,8 @@ pub(super) const SCHEMA: &[u8] = b"schema";
 pub(super) const SETTLED: &[u8] = b"settled\0";
 /// That this store took the place of one that was lost, damaged, or newer.
 pub(super) const REPLACED: &[u8] = b"replaced";
+/// What the keys of accepted texts begin with.
+pub(super) const ACCEPTED: &[u8] = b"accepted\0";
 /// How far what is known has come.
 pub(super) const REVISION: &[u8] = b"revision";
 /// The kinds of things that the brake remembers of an app.
@@ -19,6 +21,20 @@ pub(super) const BRAKE_QUARANTINE: u8 = b'q';
 pub(super) const BRAKE_REMINDERS: u8 = b'r';
 pub(super) const BRAKE_SPENT: u8 = b's';
 pub(super) const BRAKE_TRIAL: u8 = b'p';
+/// What the keys of pauses begin with.
+pub(super) const PAUSE: &[u8] = b"pause\0";
+/// What the keys of labels begin with.
+const LABEL: &[u8] = b"label\0";
+/// What the keys of images begin with.
+const IMAGE: &[u8] = b"image\0";
+/// What the keys of names at Zendesk begin with.
+const CATALOG: &[u8] = b"catalog\0";
+/// The name of this store.
+pub(super) const INSTANCE: &[u8] = b"instance";
+/// What the keys of leases begin with.
+const LEASE: &[u8] = b"lease\0";
+/// What the keys of apps begin with whose accounts others may have written.
+const DOUBTED: &[u8] = b"doubted\0";
 /// What the keys of bindings begin with.
 const BINDING: &[u8] = b"binding\0";
 
@@ -124,9 +140,65 @@ pub(super) fn settled(app: &AppName) -> Vec<u8> {
     joined(&[SETTLED, app.as_str().as_bytes()])
 }
 
+/// The head of a directory's image.
+pub(super) fn image(directory: &DirectoryName) -> Vec<u8> {
+    joined(&[IMAGE, directory.as_str().as_bytes()])
+}
+
+/// The names at an app's Zendesk.
+pub(super) fn catalog(app: &AppName) -> Vec<u8> {
+    joined(&[CATALOG, app.as_str().as_bytes()])
+}
+
+/// The text of the configuration that was accepted for an app.
+pub(super) fn accepted(app: &AppName) -> Vec<u8> {
+    joined(&[ACCEPTED, app.as_str().as_bytes()])
+}
+
+/// The app of an accepted text.
+pub(super) fn accepted_app(key: &[u8]) -> Result<AppName, Malformed> {
+    AppName::new(text(key.strip_prefix(ACCEPTED).unwrap_or_default())?)
+}
+
+/// The directory in a key of app, directory and entry.
+pub(super) fn directory_of(key: &[u8]) -> Result<DirectoryName, Malformed> {
+    person_of(key).map(|person| person.directory)
+}
+
+/// What sorts after everything of an app from one directory: a NUL ends its name.
+pub(super) fn after_directory(app: &AppName, directory: &DirectoryName) -> Vec<u8> {
+    joined(&[app.as_str().as_bytes(), b"\0", directory.as_str().as_bytes(), b"\x01"])
+}
+
+/// The last mark that was written into the marker of an app's lease.
+pub(super) fn lease(app: &AppName) -> Vec<u8> {
+    joined(&[LEASE, app.as_str().as_bytes()])
+}
+
+/// Whether others may have written an app's accounts.
+pub(super) fn doubted(app: &AppName) -> Vec<u8> {
+    joined(&[DOUBTED, app.as_str().as_bytes()])
+}
+
 /// What a name is bound to.
 pub(super) fn binding(name: &str) -> Vec<u8> {
     joined(&[BINDING, name.as_bytes()])
+}
+
+/// The pause of an app, or of everything.
+pub(super) fn pause(app: Option<&AppName>) -> Vec<u8> {
+    joined(&[PAUSE, app.map_or("", AppName::as_str).as_bytes()])
+}
+
+/// The app whose pause a key names; none for that of everything.
+pub(super) fn paused_app(key: &[u8]) -> Result<Option<String>, Malformed> {
+    let name = text(key.get(PAUSE.len()..).unwrap_or_default())?;
+    Ok(Some(name.to_owned()).filter(|name| !name.is_empty()))
+}
+
+/// Whom a keep is about.
+pub(super) fn label(app: &AppName, about: &PersonId) -> Vec<u8> {
+    joined(&[LABEL, &person(app, about)])
 }
 
 /// The entry id at the end of a key.

@@ -28,9 +28,11 @@ const STEP_ACCOUNTS: usize = 2_000;
 
 /// The ledger on sled.
 pub struct SledLedger {
-    vault: Vault,
+    pub(super) vault: Vault,
     /// Managed active accounts by app: counted at the start, kept up with each step.
-    population: BTreeMap<String, usize>,
+    pub(super) population: BTreeMap<String, usize>,
+    /// Random bytes for the store's name, should one be wanted.
+    pub(super) fresh: Option<[u8; 16]>,
     /// Held as long as the vault is; declared last, so that it is let go last.
     _lock: File,
 }
@@ -69,7 +71,7 @@ pub(super) fn examine(
         Tree::Cycles => parse::<CycleSummary>(tree, key, payload).map(drop),
         Tree::Brakes => super::brakes::examine(key, payload),
         // Whether they are there is all that is asked, or they are read by whoever needs them.
-        Tree::Meta | Tree::Parts => Ok(()),
+        Tree::Meta | Tree::Parts | Tree::Portraits | Tree::Marks => Ok(()),
     }
 }
 
@@ -79,7 +81,7 @@ fn is_active(payload: &[u8]) -> bool {
 
 impl SledLedger {
     pub(super) const fn new(vault: Vault, population: BTreeMap<String, usize>, lock: File) -> Self {
-        Self { vault, population, _lock: lock }
+        Self { vault, population, fresh: None, _lock: lock }
     }
 
     pub(super) fn read<T: Stored>(&self, tree: Tree, key: &[u8]) -> Result<Option<T>, LedgerFault> {
@@ -181,6 +183,7 @@ impl Ledger for SledLedger {
         let experience = match self.vault.get(Tree::Meta, &keys::settled(app))? {
             Some(_) => Experience::Settled,
             None if self.vault.get(Tree::Meta, keys::REPLACED)?.is_some() => Experience::Replaced,
+            None if self.vault.get(Tree::Meta, &keys::doubted(app))?.is_some() => Experience::Replaced,
             None => Experience::First,
         };
         Ok(AppStanding { experience, population: self.population.get(app.as_str()).copied().unwrap_or_default() })
@@ -189,6 +192,7 @@ impl Ledger for SledLedger {
     fn accept(&mut self, app: &AppName) -> Result<(), LedgerFault> {
         let mut draft = Draft::default();
         draft.put(Tree::Meta, keys::settled(app), &[])?;
+        draft.remove(Tree::Meta, keys::doubted(app));
         self.commit(draft)
     }
 

@@ -5,9 +5,13 @@
 //! found at a start. This module decides nothing about people: a store that can't be trusted is noticed, put aside or
 //! marked, and the brake does the rest because every app is new to it again.
 
+mod accepted;
 mod brakes;
+mod hand;
+mod images;
 mod keeps;
 mod keys;
+mod lease;
 mod ledger;
 mod manifest;
 mod open;

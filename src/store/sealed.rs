@@ -28,6 +28,10 @@ pub(super) enum Tree {
     Troubles,
     /// By app, directory and entry: why a person is left as they are.
     Keeps,
+    /// By directory and entry: what was last seen of it.
+    Portraits,
+    /// By directory and entry: the digest of that. The ordered scan.
+    Marks,
     /// By number: how a cycle ended.
     Cycles,
     /// The manifest, bindings, and which apps had an accepted cycle.
@@ -40,7 +44,7 @@ pub(super) enum Tree {
 
 impl Tree {
     /// All of them, by position.
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Fingerprints,
         Self::Accounts,
         Self::Owners,
@@ -51,6 +55,8 @@ impl Tree {
         Self::HoldChanges,
         Self::Troubles,
         Self::Keeps,
+        Self::Portraits,
+        Self::Marks,
         Self::Cycles,
         Self::Meta,
         Self::Brakes,
@@ -70,6 +76,8 @@ impl Tree {
             Self::HoldChanges => "hold_changes",
             Self::Troubles => "troubles",
             Self::Keeps => "keeps",
+            Self::Portraits => "portraits",
+            Self::Marks => "marks",
             Self::Cycles => "cycles",
             Self::Meta => "meta",
             Self::Brakes => "brakes",

@@ -218,6 +218,14 @@ impl Vault {
         })
     }
 
+    /// The first key that isn't before `from`, if it is below a prefix.
+    pub(super) fn first_key(&self, tree: Tree, prefix: &[u8], from: &[u8]) -> Result<Option<Vec<u8>>, LedgerFault> {
+        calmly(|| {
+            let first = self.trees[tree.index()].range(from..).next().transpose().map_err(told)?;
+            Ok(first.map(|(key, _)| key.to_vec()).filter(|key| key.starts_with(prefix)))
+        })
+    }
+
     /// Every key below a prefix.
     pub(super) fn keys(&self, tree: Tree, prefix: &[u8]) -> Result<Vec<Vec<u8>>, LedgerFault> {
         calmly(|| {

@@ -106,6 +106,13 @@ impl Gate {
         }
     }
 
+    /// Takes an account for the marker of our own lease, if nothing but that closes the gate for it.
+    pub(super) fn bears_mark(&mut self, account: AccountId) -> bool {
+        let bears = self.closed.get(&account) == Some(&MARKER);
+        self.marker = bears.then_some(account);
+        bears
+    }
+
     /// Knows an account that was just made with an unprotected mail.
     pub(super) fn made(&mut self, account: AccountId) {
         self.clear(account);

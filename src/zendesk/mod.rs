@@ -12,6 +12,7 @@ mod error;
 mod gate;
 mod http;
 mod judge;
+mod lease;
 mod pace;
 mod paging;
 mod steps;
@@ -29,7 +30,8 @@ use std::time::Duration;
 use crate::domain::account::{Catalog, ObservedAccount};
 use crate::domain::change::Step;
 use crate::domain::id::{AccountId, AppName, Email, ExternalId};
-use crate::domain::settings::AppSettings;
+use crate::domain::lease::{LeaseMark, Marker};
+use crate::domain::settings::{AppSettings, LeaseSettings};
 use crate::engine::ports::{CallFault, Clock, Helpdesk, Myself, Secret, StepDone};
 
 use self::auth::Auth;
@@ -44,6 +46,7 @@ pub use self::http::{SetupFault, http_client};
 pub struct ZendeskClient {
     app: AppName,
     caller: Caller,
+    lease: Option<LeaseSettings>,
 }
 
 impl ZendeskClient {
@@ -65,7 +68,7 @@ impl ZendeskClient {
         let pace = Pace::new(settings.rate_share_percent);
         let gate = Gate::new(settings.rules.protected.clone());
         let caller = Caller::new(settings.name.clone(), http, base, auth, clock, pace, gate);
-        Ok(Self { app: settings.name.clone(), caller })
+        Ok(Self { app: settings.name.clone(), caller, lease: settings.lease.clone() })
     }
 
     /// Sets the pause between two updates of users: one second at Zendesk (API reference, Rate limits); a sandbox
@@ -150,5 +153,20 @@ impl Helpdesk for ZendeskClient {
             self.look_at(account).await?;
         }
         steps::carry_out(&mut self.caller, account, step).await
+    }
+
+    async fn read_lease(&mut self) -> Result<Marker, CallFault> {
+        if self.lease.is_none() {
+            return Ok(Marker::Off);
+        }
+        self.freshen().await?;
+        lease::read(&mut self.caller, &self.app).await
+    }
+
+    async fn write_lease(&mut self, over: Option<AccountId>, mark: &LeaseMark) -> Result<(), CallFault> {
+        let Some(settings) = &self.lease else {
+            return Err(CallFault::Refused { kind: "invalid", message: "no lease is configured".to_owned() });
+        };
+        lease::write(&mut self.caller, &self.app, settings.email.as_ref(), over, mark).await
     }
 }

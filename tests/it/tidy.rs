@@ -166,6 +166,7 @@ const ENGINE_FORMATS: &[&str] = &[
     "src/engine/brake_view.rs",
     "src/engine/command.rs",
     "src/engine/hold_view.rs",
+    "src/engine/lease_view.rs",
     "src/engine/progress.rs",
     "src/engine/saved.rs",
     "src/engine/view.rs",

@@ -7,9 +7,10 @@ use super::{
 };
 use crate::domain::assignment::{EmptyGroup, GroupRef, RoleGrant};
 use crate::domain::change::{CauseCode, Welcome};
+use crate::domain::id::Email;
 use crate::domain::mapping::{ExternalIdRule, Field, FieldMode};
 use crate::domain::rules::{AdoptCase, Removal, Switch};
-use crate::domain::settings::{SecretPlace, ZendeskAuth};
+use crate::domain::settings::{LeaseSettings, SecretPlace, ZendeskAuth};
 
 #[test]
 fn what_is_set_for_an_app_arrives() {
@@ -47,6 +48,31 @@ deprovisioning = { out_of_scope = "downgrade", gone = "release" }"#;
     assert_eq!(rules.removal(CauseCode::OutOfScope), Removal::Downgrade);
     assert_eq!(rules.removal(CauseCode::Gone), Removal::Release);
     assert_eq!(rules.removal(CauseCode::Disabled), Removal::Suspend);
+}
+
+#[test]
+fn a_lease_is_kept_only_where_it_is_switched_on() {
+    let lease = |lines: &str| with(SUBDOMAIN, &format!("{SUBDOMAIN}\n{lines}")).unwrap().apps.remove(0).lease;
+    assert_eq!(lease(""), None);
+    assert_eq!(lease("lease = { email = \"marker@example.org\" }"), None);
+    assert_eq!(lease("lease = { enabled = false }"), None);
+    assert_eq!(lease("lease = { enabled = true }"), Some(LeaseSettings { email: None }));
+    let email = Email::parse("marker@example.org").ok();
+    let whole = "lease = { enabled = true, email = \"Marker@example.org\" }";
+    assert_eq!(lease(whole), Some(LeaseSettings { email }));
+}
+
+#[test]
+fn a_lease_that_cannot_be_kept_is_refused() {
+    beside(SUBDOMAIN, "lease = true", "app[0].lease", "begin a section");
+    let wrong = |inside: &str, key: &str, says: &str| {
+        beside(SUBDOMAIN, &format!("lease = {{ {inside} }}"), &format!("app[0].lease.{key}"), says);
+    };
+    wrong("enabled = \"yes\"", "enabled", "without quotes");
+    wrong("enabled = true, email = \"nobody\"", "email", "write an address like");
+    wrong("enabled = true, emial = \"a@example.org\"", "emial", "did you mean `email`?");
+    let guarded = "protected = [\"a@example.org\"]\nlease = { enabled = true, email = \"A@example.org\" }";
+    beside(SUBDOMAIN, guarded, "app[0].lease.email", "an address of its own");
 }
 
 #[test]

@@ -120,6 +120,7 @@ fn the_example_shows_every_key() {
         app.create
         app.deprovision
         app.deprovisioning
+        app.lease
         app.mapping
         app.matching
         app.name
@@ -147,6 +148,8 @@ fn the_example_shows_every_key() {
         app.deprovisioning.expired
         app.deprovisioning.gone
         app.deprovisioning.out_of_scope
+        app.lease.email
+        app.lease.enabled
         app.mapping.alias
         app.mapping.details
         app.mapping.email

@@ -9,6 +9,7 @@ mod window;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Change, Class};
+use super::edit::Edit;
 use super::id::{AppName, Digest, Digester, PersonId};
 use super::plan::Plan;
 use super::trial::Deferral;
@@ -107,12 +108,13 @@ pub struct Bench {
     pub tally: Tally,
     /// How many managed people went missing from the source since the last complete read.
     pub gone: usize,
+    /// What the configuration does differently from the accepted one.
+    pub edit: Edit,
 }
 
 impl Bench {
     /// A bench with limits on it, and nothing that happened before.
-    pub const fn of(limits: Limits, experience: Experience) -> Self {
-        let tally = Tally { now: Moment(0), wall: None, people: BTreeMap::new() };
+    pub fn of(limits: Limits, experience: Experience) -> Self {
         Self {
             limits,
             experience,
@@ -120,8 +122,9 @@ impl Bench {
             rejections: BTreeSet::new(),
             undecided: BTreeMap::new(),
             deferred: BTreeMap::new(),
-            tally,
+            tally: Tally::default(),
             gone: 0,
+            edit: Edit::default(),
         }
     }
 
@@ -131,6 +134,7 @@ impl Bench {
         match undecided {
             // Somebody who came back isn't held for having left.
             Undecided::Window(window) => (Kind::of(change.class) == Some(window.kind())).then_some(undecided),
+            Undecided::MovedSinceRejected(action) => (change.action == action).then_some(undecided),
             Undecided::Others | Undecided::Moved | Undecided::Expired => Some(undecided),
         }
     }
@@ -142,6 +146,10 @@ impl Bench {
         }
         if self.rejections.contains(digest) {
             return Some(HoldReason::Rejected);
+        }
+        if self.edit.brings(change) {
+            let Edit { adds, changes, removes, of, .. } = self.edit;
+            return Some(HoldReason::Edit { adds, changes, removes, of });
         }
         if change.class == Class::Link {
             return None;
@@ -163,16 +171,18 @@ impl Bench {
     }
 
     /// Whether a change counts towards the limits of a cycle. What was approved does: letting one go on must not let the
-    /// others through below the limit. What waits by itself doesn't.
+    /// others through below the limit. What waits by itself doesn't, nor what an edit brings: that waits as a whole, and
+    /// must not hold what has nothing to do with it.
     fn counts(&self, change: &Change, digest: &Digest) -> bool {
         let waits = change.guard.is_some() || self.rejections.contains(digest);
-        !waits && (self.approvals.contains(digest) || self.undecided(change).is_none())
+        let undecided = self.undecided(change).is_some() || self.edit.brings(change);
+        !waits && (self.approvals.contains(digest) || !undecided)
     }
 }
 
 /// Lets go on what a person approved as a saved plan: the changes of `plan` with exactly these digests, whatever the
 /// limits and guards say, because the person saw them. Nothing else goes on; what waits beside them stays held.
-pub fn approve_exactly(plan: &Plan, review: Review, digests: &BTreeSet<Digest>) -> Review {
+pub fn approve_exactly(plan: &Plan, held: Vec<Hold>, digests: &BTreeSet<Digest>) -> Review {
     let approved = |change: &Change| digests.contains(&change.digest());
     let changes: Vec<Change> = plan.changes.iter().filter(|change| approved(change)).cloned().collect();
     let still = |hold: Hold| {
@@ -181,10 +191,8 @@ pub fn approve_exactly(plan: &Plan, review: Review, digests: &BTreeSet<Digest>) 
         (bare || !changes.is_empty()).then_some(Hold { changes, ..hold })
     };
     let by_word = changes.iter().map(Change::digest).collect();
-    let mut deferred = review.deferred;
-    deferred.retain(|digest, _| !digests.contains(digest));
-    let held = review.held.into_iter().filter_map(still).collect();
-    Review { approved: ApprovedPlan { changes, by_word }, held, deferred }
+    let held = held.into_iter().filter_map(still).collect();
+    Review { approved: ApprovedPlan { changes, by_word }, held, deferred: BTreeMap::new() }
 }
 
 /// Sorts a plan into what goes on, what waits, and what is tried later.

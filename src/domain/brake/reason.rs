@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::window::Window;
-use crate::domain::change::{Class, Guard};
+use crate::domain::change::{Action, Class, Guard};
+use crate::domain::id::AppName;
 
 /// Why a change that is within the limits waits still: nobody has decided yet about what it was held with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,8 +13,11 @@ pub enum Undecided {
     Window(Window),
     /// Others of its hold were approved, it was not.
     Others,
-    /// A person decided about something else for the same person.
+    /// A person let something else go on for the same person.
     Moved,
+    /// A person decided against something else of this kind for the same person. Of another kind it has nothing to do
+    /// with that: whoever leaves must not wait because somebody didn't want their name changed.
+    MovedSinceRejected(Action),
     /// The approval ran out before it could be used.
     Expired,
 }
@@ -33,7 +37,7 @@ impl Undecided {
         match self {
             Self::Window(window) => window.code(),
             Self::Others => "others_approved",
-            Self::Moved => "moved",
+            Self::Moved | Self::MovedSinceRejected(_) => "moved",
             Self::Expired => "approval_expired",
         }
     }
@@ -77,6 +81,24 @@ pub enum HoldReason {
     },
     /// A fact of a single person or group.
     Guard(Guard),
+    /// The configuration was edited, and this is what it does differently from the accepted one.
+    Edit {
+        /// Accounts that it makes or gives back.
+        adds: usize,
+        /// Accounts that it changes.
+        changes: usize,
+        /// Accounts that it takes away.
+        removes: usize,
+        /// Of how many accounts.
+        of: usize,
+    },
+    /// The app isn't in the configuration any more, and managed accounts are left there.
+    AppGone {
+        /// The app.
+        app: AppName,
+        /// How many.
+        managed: usize,
+    },
     /// A person decided against it.
     Rejected,
 }
@@ -101,6 +123,8 @@ impl HoldReason {
             Self::Guard(Guard::Unreadable) => "unreadable",
             Self::Guard(Guard::Unproven) => "unproven_account",
             Self::Guard(Guard::MakesAdmin) => "makes_admin",
+            Self::Edit { .. } => "edit",
+            Self::AppGone { .. } => "app_removed",
             Self::Rejected => "rejected",
         }
     }
@@ -123,7 +147,9 @@ impl fmt::Display for HoldReason {
                 write!(f, "they were held past the limit of {} and nobody has decided yet", window.span_text())
             }
             Self::Undecided(Undecided::Others) => f.write_str("others of this hold were decided about, these not"),
-            Self::Undecided(Undecided::Moved) => f.write_str("it is not what was decided about: it has changed since"),
+            Self::Undecided(Undecided::Moved | Undecided::MovedSinceRejected(_)) => {
+                f.write_str("it is not what was decided about: it has changed since")
+            }
             Self::Undecided(Undecided::Expired) => f.write_str("the approval ran out before it could be used"),
             Self::SourceGone { gone, limit, population } => write!(
                 f,
@@ -139,6 +165,17 @@ impl fmt::Display for HoldReason {
                 "the account was found by its mail or a template's external_id alone, and no record links it",
             ),
             Self::Guard(Guard::MakesAdmin) => f.write_str("it makes an admin"),
+            Self::Edit { adds, changes, removes, of } => {
+                write!(f, "this edit adds {adds}, changes {changes}, removes {removes} of {of} accounts")
+            }
+            Self::AppGone { app, managed: 1 } => write!(
+                f,
+                "app {app} is not configured any more; its managed account stays as it is: put it back, or release it"
+            ),
+            Self::AppGone { app, managed } => write!(
+                f,
+                "app {app} is not configured any more; its {managed} managed accounts stay as they are: put it back, or release them"
+            ),
             Self::Rejected => f.write_str("a person decided against it"),
         }
     }

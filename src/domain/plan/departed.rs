@@ -22,7 +22,7 @@ pub(super) fn decide(
     let (code, class) = match &departure {
         Departure::Unusable(AccountState::Expired { .. }) => (CauseCode::Expired, Class::RemovalShown),
         Departure::Unusable(_) => (CauseCode::Disabled, Class::RemovalShown),
-        Departure::LeftGroups => (CauseCode::OutOfScope, Class::RemovalShown),
+        Departure::LeftGroups | Departure::Untied(_) => (CauseCode::OutOfScope, Class::RemovalShown),
         Departure::Tombstone => (CauseCode::Gone, Class::RemovalShown),
         Departure::Absent => match &known.missed {
             // The first complete read without the person only makes a note of it.
@@ -46,39 +46,97 @@ pub(super) fn decide(
     let guard = guard.or_else(|| matches!(departure, Departure::Unreadable { .. }).then_some(Guard::Unreadable));
     // An account that is no longer there needs nothing but to be forgotten.
     let observed = observed.filter(ObservedAccount::is_live);
-    if let Some((account, what)) = observed.as_ref().and_then(|account| Some((account, context.untouchable(account)?)))
-    {
-        return Decision::Conflict(Conflict {
-            person: known.person.clone(),
-            user: known.written.email.clone(),
-            name: known.written.name.clone(),
-            dn: known.dn.clone(),
-            account: Some(account.id),
-            why: ConflictReason::Untouchable(what),
-        });
+    if let Some(conflict) = untouchable(context, &known, observed.as_ref()) {
+        return Decision::Conflict(conflict);
     }
     let removal = if observed.is_none() { Removal::Release } else { context.rules.removal(code) };
+    let evidence = Some(departure.to_string());
+    let why = Why { cause: Cause { code, groups: known.group_paths.clone(), evidence }, class, guard };
+    let confirm = match departure {
+        Departure::Untied(_) => Confirm::Configuration,
+        Departure::Unusable(_)
+        | Departure::LeftGroups
+        | Departure::Tombstone
+        | Departure::Absent
+        | Departure::Unreadable { .. }
+        | Departure::StillHeld { .. } => Confirm::Departure,
+    };
+    Decision::Change(Box::new(Change { confirm, ..change(context, known, observed, removal, why) }))
+}
+
+/// A removal that a person orders, whatever the directory says and the switches and policies say: suspension.
+///
+/// # Errors
+/// The conflict, when the account is one that is never written.
+pub(super) fn by_hand(
+    context: &Context<'_>,
+    known: KnownAccount,
+    observed: Option<ObservedAccount>,
+) -> Result<Change, Conflict> {
+    let observed = observed.filter(ObservedAccount::is_live);
+    if let Some(conflict) = untouchable(context, &known, observed.as_ref()) {
+        return Err(conflict);
+    }
+    let removal = if observed.is_none() { Removal::Release } else { Removal::Suspend };
+    let cause = Cause { code: CauseCode::ByHand, groups: known.group_paths.clone(), evidence: None };
+    Ok(change(context, known, observed, removal, Why { cause, class: Class::RemovalShown, guard: None }))
+}
+
+/// A link that a person gives up: the account is left exactly as it is.
+pub(super) fn release_by_hand(context: &Context<'_>, known: KnownAccount) -> Change {
+    let cause = Cause { code: CauseCode::ByHand, groups: known.group_paths.clone(), evidence: None };
+    change(context, known, None, Removal::Release, Why { cause, class: Class::Link, guard: None })
+}
+
+/// The conflict of an account that is never written, if it is one.
+fn untouchable(context: &Context<'_>, known: &KnownAccount, observed: Option<&ObservedAccount>) -> Option<Conflict> {
+    let account = observed?;
+    let what = context.untouchable(account)?;
+    Some(Conflict {
+        person: known.person.clone(),
+        user: known.written.email.clone(),
+        name: known.written.name.clone(),
+        dn: known.dn.clone(),
+        account: Some(account.id),
+        why: ConflictReason::Untouchable(what),
+    })
+}
+
+/// Why access ends, and what the brake makes of it.
+struct Why {
+    cause: Cause,
+    class: Class,
+    guard: Option<Guard>,
+}
+
+fn change(
+    context: &Context<'_>,
+    mut known: KnownAccount,
+    observed: Option<ObservedAccount>,
+    removal: Removal,
+    why: Why,
+) -> Change {
     let before = observed.clone().map(Box::new);
     let parts = match (removal, observed) {
         (Removal::Release, _) | (_, None) => Parts::release(),
         (Removal::Suspend, Some(account)) => Parts::removal(context, &known, &account, SignInPart::Suspend),
         (Removal::Downgrade, Some(account)) => Parts::removal(context, &known, &account, SignInPart::Left),
     };
-    Decision::Change(Box::new(Change {
+    Change {
         app: context.rules.app.clone(),
         person: known.person.clone(),
         account: Some(known.account),
         before,
         action: if removal == Removal::Release { Action::Release } else { Action::Deprovision },
-        cause: Cause { code, groups: known.group_paths.clone(), evidence: Some(departure.to_string()) },
+        cause: why.cause,
         email: known.written.email.clone(),
         name: known.written.name.clone(),
         dn: known.dn.clone(),
         fields: parts.fields,
         steps: parts.steps,
-        class,
-        guard,
-        confirm: Confirm::Departure,
+        class: why.class,
+        guard: why.guard,
+        confirm: Confirm::No,
         outcome: parts.standing.map(|standing| {
             known.standing = standing;
             known.given_groups.clear();
@@ -87,7 +145,7 @@ pub(super) fn decide(
             known.missed = None;
             Box::new(known)
         }),
-    }))
+    }
 }
 
 /// A member whom the read didn't come upon: the filter for people, or our rights, hide the entry. Somebody must hear of it.

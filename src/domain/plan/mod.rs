@@ -3,6 +3,7 @@
 //! [`plan`] is a pure function. A person has at most one change in a plan; independent changes are ordered by action,
 //! app and mail; a change that needs an address waits for the one that frees it.
 
+mod by_hand;
 mod departed;
 mod matching;
 mod order;
@@ -17,12 +18,13 @@ use super::account::{Catalog, DesiredAccount, KnownAccount, ObservedAccount};
 use super::assignment::Role;
 use super::change::{Action, Change, Guard};
 use super::dn::Dn;
-use super::id::{AccountId, AppName, CycleId, Digest, Digester, Email, PersonId};
+use super::id::{AccountId, AppName, CycleId, Digest, Digester, Email, ExternalId, PersonId};
 use super::keep::Keep;
 use super::mapping::Rejection;
 use super::rules::AppRules;
 use super::scope::Departure;
 
+pub use by_hand::{HandBasis, remarks};
 pub use matching::ConflictReason;
 
 /// What was found at Zendesk for a person.
@@ -282,7 +284,9 @@ impl Context<'_> {
     /// Why an account must never be written, if so.
     fn untouchable(&self, account: &ObservedAccount) -> Option<&'static str> {
         let listed = account.emails.iter().any(|email| self.rules.protected.contains(email));
-        self.catalog.untouchable.get(&account.id).copied().or(listed.then_some("a protected account"))
+        let marks = account.external_id.as_ref().is_some_and(ExternalId::is_lease);
+        let what = self.catalog.untouchable.get(&account.id).copied();
+        what.or(listed.then_some("a protected account")).or(marks.then_some("the marker of a lease"))
     }
 }
 

@@ -7,6 +7,7 @@ use crate::domain::account::{Catalog, ObservedAccount};
 use crate::domain::assignment::Role;
 use crate::domain::change::Step;
 use crate::domain::id::{AccountId, AppName, Email, ExternalId};
+use crate::domain::lease::{LeaseMark, Marker};
 use crate::domain::outcome::Problem;
 
 /// Who we are at Zendesk.
@@ -155,4 +156,14 @@ pub trait Helpdesk: Send {
         account: Option<AccountId>,
         step: &Step,
     ) -> impl Future<Output = Result<StepDone, CallFault>> + Send;
+
+    /// Reads the marker of the app's lease; asks nothing where no lease is wanted.
+    fn read_lease(&mut self) -> impl Future<Output = Result<Marker, CallFault>> + Send;
+
+    /// Writes the marker: over the account that bears it, or a new one, which is refused where there is one.
+    fn write_lease(
+        &mut self,
+        over: Option<AccountId>,
+        mark: &LeaseMark,
+    ) -> impl Future<Output = Result<(), CallFault>> + Send;
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::{KeepLedger, Revisions};
+use super::{AcceptedLedger, HandLedger, ImageLedger, KeepLedger, LeaseLedger, Revisions};
 use crate::domain::account::{KnownAccount, Trace};
 use crate::domain::assignment::PinKey;
 use crate::domain::brake::Experience;
@@ -206,7 +206,9 @@ pub struct AppCounts {
 }
 
 /// What the store remembers. Every method that changes it is durable when it returns.
-pub trait Ledger: super::BrakeLedger + KeepLedger + Revisions + Send {
+pub trait Ledger:
+    AcceptedLedger + super::BrakeLedger + HandLedger + ImageLedger + KeepLedger + LeaseLedger + Revisions + Send + Sync
+{
     /// Raised with every durable change.
     fn serial(&self) -> u64;
 

@@ -2,18 +2,26 @@
 //!
 //! Adapters implement these and know nothing of one another. Faults answer what to do, not what went wrong inside.
 
+mod accepted;
 mod brakes;
 mod directory;
+mod hand;
 mod helpdesk;
+mod images;
 mod keeps;
+mod lease;
 mod ledger;
 mod report;
 mod revision;
 
+pub use accepted::AcceptedLedger;
 pub use brakes::BrakeLedger;
 pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
+pub use hand::{HandLedger, Label};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
+pub use images::ImageLedger;
 pub use keeps::KeepLedger;
+pub use lease::LeaseLedger;
 pub use ledger::{
     AppCounts, AppStanding, Completeness, CycleSummary, HeldChange, HoldRecord, HoldState, Intent, Ledger, LedgerFault,
     Settlement, Trouble,

@@ -51,6 +51,8 @@ pub enum Event<'a> {
     Applied(&'a crate::domain::outcome::Applied),
     /// Changes wait.
     Held(&'a crate::domain::brake::Hold),
+    /// So many changes of a paused app wait for its end.
+    Paused(&'a AppName, &'a crate::domain::pause::Pause, usize),
     /// A fault ended a part of the cycle.
     Fault(&'a Problem),
 }

@@ -46,8 +46,8 @@ fn hostile() -> ReportRecord {
 fn a_record_on_a_line() {
     let lines: Vec<String> = some().iter().map(line).collect();
     expect![[r#"
-        2026-11-23 15:00:07  support  deprovision  done  Ada Lovelace <ada@example.org>  out_of_scope (Support ▸ Tier 1; found, and in none of the groups)  role agent → end-user, suspended false → true, groups Billing, Support → (none)  throttled: Zendesk asks to wait 90 s
-        2026-11-23 15:00:08  support  deprovision  done  User 8 <u8@example.org>  out_of_scope (Support ▸ Tier 1; found, and in none of the groups)  role agent → end-user, suspended false → true, groups Billing, Support → (none)
+        2026-11-23 15:00:07  support  deprovision  done  Ada Lovelace <ada@example.org>  out_of_scope (Support ▸ Tier 1; found, and in none of the groups)  role agent → end-user, suspended no → yes, groups Billing, Support → (none)  throttled: Zendesk asks to wait 90 s
+        2026-11-23 15:00:08  support  deprovision  done  User 8 <u8@example.org>  out_of_scope (Support ▸ Tier 1; found, and in none of the groups)  role agent → end-user, suspended no → yes, groups Billing, Support → (none)
         2026-11-23 15:00:09  approve  done  by root (0)
         2026-11-23 15:00:09  cycle  done"#]].assert_eq(&lines.join("\n"));
     expect!["2026-11-23 15:00:07  support  deprovision  done  #00000000000000000000000000000ada  out_of_scope  role, suspended, groups"].assert_eq(&line(&record(&notice(7)).blanked()));
@@ -67,8 +67,7 @@ fn records_in_a_table_of_80() {
                                                                    of the groups)
                                                                    role agent →
                                                                    end-user
-                                                                   suspended false →
-                                                                   true
+                                                                   suspended no → yes
                                                                    groups Billing,
                                                                    Support → (none)
                                                                    throttled: Zendesk
@@ -82,8 +81,7 @@ fn records_in_a_table_of_80() {
                                                                    of the groups)
                                                                    role agent →
                                                                    end-user
-                                                                   suspended false →
-                                                                   true
+                                                                   suspended no → yes
                                                                    groups Billing,
                                                                    Support → (none)
         ────────────────────────────────────────────────────────────────────────────────
@@ -101,37 +99,37 @@ fn records_in_blocks_at_40() {
     let shown = table(&some(), 40);
     assert!(shown.lines().all(|line| line.chars().count() <= 40), "{shown}");
     expect![[r#"
-         time   2026-11-23 15:00:07
-         app    support
-         did    deprovision: done
-         who    Ada Lovelace <ada@example.org>
-         why    out_of_scope (Support ▸ Tier 1;
-                found, and in none of the
-                groups)
-         what   role agent → end-user
-                suspended false → true
-                groups Billing, Support →
-                (none)
-         error  throttled: Zendesk asks to wait
-                90 s; the next cycle goes on
-
-         time  2026-11-23 15:00:08
-         app   support
-         did   deprovision: done
-         who   User 8 <u8@example.org>
-         why   out_of_scope (Support ▸ Tier 1;
+        time   2026-11-23 15:00:07
+        app    support
+        did    deprovision: done
+        who    Ada Lovelace <ada@example.org>
+        why    out_of_scope (Support ▸ Tier 1;
                found, and in none of the
                groups)
-         what  role agent → end-user
-               suspended false → true
-               groups Billing, Support → (none)
+        what   role agent → end-user
+               suspended no → yes
+               groups Billing, Support →
+               (none)
+        error  throttled: Zendesk asks to wait
+               90 s; the next cycle goes on
 
-         time  2026-11-23 15:00:09
-         did   approve: done
-         by    root (0)
+        time  2026-11-23 15:00:08
+        app   support
+        did   deprovision: done
+        who   User 8 <u8@example.org>
+        why   out_of_scope (Support ▸ Tier 1;
+              found, and in none of the
+              groups)
+        what  role agent → end-user
+              suspended no → yes
+              groups Billing, Support → (none)
 
-         time  2026-11-23 15:00:09
-         did   cycle: done"#]]
+        time  2026-11-23 15:00:09
+        did   approve: done
+        by    root (0)
+
+        time  2026-11-23 15:00:09
+        did   cycle: done"#]]
     .assert_eq(&shown);
 }
 
@@ -173,8 +171,8 @@ fn a_csv_has_these_rows() {
     }
     expect![[r#"
         time,cycle,seq,app,directory,action,result,actor,user,name,directory_id,dn,zendesk_id,cause,groups,evidence,changes,error_type,error,hint,request_id,elapsed_ms
-        2026-11-23T15:00:07.250Z,20261123T150000250Z,7,support,corp,deprovision,done,daemon,ada@example.org,Ada Lovelace,00000000000000000000000000000ada,"uid=ada,ou=people,dc=example,dc=org",1234,out_of_scope,Support ▸ Tier 1,"found, and in none of the groups","role agent → end-user, suspended false → true, groups Billing, Support → (none)",throttled,Zendesk asks to wait 90 s,the next cycle goes on,8c1f,412
-        2026-11-23T15:00:08.250Z,20261123T150000250Z,8,support,corp,deprovision,done,daemon,u8@example.org,User 8,00000000000000000000000000000008,"uid=ada,ou=people,dc=example,dc=org",8,out_of_scope,Support ▸ Tier 1,"found, and in none of the groups","role agent → end-user, suspended false → true, groups Billing, Support → (none)",,,,8c1f,412
+        2026-11-23T15:00:07.250Z,20261123T150000250Z,7,support,corp,deprovision,done,daemon,ada@example.org,Ada Lovelace,00000000000000000000000000000ada,"uid=ada,ou=people,dc=example,dc=org",1234,out_of_scope,Support ▸ Tier 1,"found, and in none of the groups","role agent → end-user, suspended no → yes, groups Billing, Support → (none)",throttled,Zendesk asks to wait 90 s,the next cycle goes on,8c1f,412
+        2026-11-23T15:00:08.250Z,20261123T150000250Z,8,support,corp,deprovision,done,daemon,u8@example.org,User 8,00000000000000000000000000000008,"uid=ada,ou=people,dc=example,dc=org",8,out_of_scope,Support ▸ Tier 1,"found, and in none of the groups","role agent → end-user, suspended no → yes, groups Billing, Support → (none)",,,,8c1f,412
         2026-11-23T15:00:09.250Z,20261123T150000250Z,3,,,approve,done,root (0),,,,,,,,,,,,,,
         2026-11-23T15:00:09.250Z,20261123T150000250Z,4,,,cycle,done,daemon,,,,,,,,,,,,,,
     "#]].assert_eq(&String::from_utf8(csv.finish().unwrap()).unwrap());

@@ -5,7 +5,9 @@
 //! notice a change.
 
 mod brakes;
+mod hand;
 mod holds;
+mod images;
 mod keeps;
 
 use std::collections::{BTreeMap, BTreeSet};

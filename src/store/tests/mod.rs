@@ -2,8 +2,11 @@
 
 mod damage;
 mod golden;
+mod images;
 mod keeping;
+mod leases;
 mod restarts;
+mod revising;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

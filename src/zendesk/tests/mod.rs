@@ -82,7 +82,7 @@ fn settings(base_url: Url, auth: ZendeskAuth) -> AppSettings {
         admins_min: 2,
     };
     let timeout = Duration::from_secs(30);
-    AppSettings { name: app, base_url, auth, rate_share_percent: 50, timeout, rules }
+    AppSettings { name: app, base_url, auth, rate_share_percent: 50, timeout, lease: None, rules }
 }
 
 fn tls() -> rustls::ClientConfig {

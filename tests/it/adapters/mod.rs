@@ -6,5 +6,6 @@ mod directory_sizes;
 mod store_report;
 mod zendesk_cuts;
 mod zendesk_gate;
+mod zendesk_lease;
 mod zendesk_limits;
 mod zendesk_sandbox;

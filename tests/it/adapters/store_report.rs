@@ -6,18 +6,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
-use zendesk_dirsync::domain::account::{KnownAccount, Trace};
+use zendesk_dirsync::domain::account::{Catalog, KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::brake::{self, Tally};
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, Digest, DirectoryName, EntryId, PersonId};
+use zendesk_dirsync::domain::image::{ImageHead, Portrait};
 use zendesk_dirsync::domain::keep::Keep;
+use zendesk_dirsync::domain::lease::{InstanceId, LeaseMark};
 use zendesk_dirsync::domain::outcome::Notice;
+use zendesk_dirsync::domain::pause::{Pause, Pauses};
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::domain::trial::{Quarantine, Trial};
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, BrakeLedger, CycleSummary, HoldRecord, Intent, KeepLedger, Ledger, LedgerFault, Report, ReportFault,
-    Revision, Revisions, Settlement, Told, Trouble,
+    AcceptedLedger, AppStanding, BrakeLedger, CycleSummary, HandLedger, HoldRecord, ImageLedger, Intent, KeepLedger,
+    Label, LeaseLedger, Ledger, LedgerFault, Report, ReportFault, Revision, Revisions, Settlement, Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -127,12 +130,84 @@ impl BrakeLedger for Watched<SledLedger> {
     }
 }
 
+impl ImageLedger for Watched<SledLedger> {
+    fn image(&self, directory: &DirectoryName) -> Result<Option<ImageHead>, LedgerFault> {
+        self.inner.image(directory)
+    }
+    fn portrait_digests(&self, directory: &DirectoryName) -> Result<BTreeMap<EntryId, Digest>, LedgerFault> {
+        self.inner.portrait_digests(directory)
+    }
+    fn portraits(&self, directory: &DirectoryName) -> Result<BTreeMap<EntryId, Portrait>, LedgerFault> {
+        self.inner.portraits(directory)
+    }
+    fn keep_image(
+        &mut self,
+        directory: &DirectoryName,
+        head: &ImageHead,
+        changed: &[(EntryId, Portrait)],
+        gone: &BTreeSet<EntryId>,
+    ) -> Result<(), LedgerFault> {
+        self.during("keep_image", |inner| inner.keep_image(directory, head, changed, gone))
+    }
+    fn catalog(&self, app: &AppName) -> Result<Option<Catalog>, LedgerFault> {
+        self.inner.catalog(app)
+    }
+    fn keep_catalog(&mut self, app: &AppName, catalog: &Catalog) -> Result<(), LedgerFault> {
+        self.during("keep_catalog", |inner| inner.keep_catalog(app, catalog))
+    }
+}
+
+impl AcceptedLedger for Watched<SledLedger> {
+    fn accepted(&self) -> Result<BTreeMap<AppName, String>, LedgerFault> {
+        self.inner.accepted()
+    }
+    fn keep_accepted(&mut self, app: &AppName, text: &str) -> Result<(), LedgerFault> {
+        self.during("keep_accepted", |inner| inner.keep_accepted(app, text))
+    }
+    fn directories(&self, app: &AppName) -> Result<BTreeSet<DirectoryName>, LedgerFault> {
+        self.inner.directories(app)
+    }
+    fn populations(&self) -> Result<BTreeMap<AppName, usize>, LedgerFault> {
+        self.inner.populations()
+    }
+}
+
 impl KeepLedger for Watched<SledLedger> {
     fn keeps(&self, app: &AppName) -> Result<BTreeMap<PersonId, Keep>, LedgerFault> {
         self.inner.keeps(app)
     }
     fn keep(&mut self, app: &AppName, person: &PersonId, keep: Option<&Keep>) -> Result<(), LedgerFault> {
         self.during("keep", |inner| inner.keep(app, person, keep))
+    }
+}
+
+impl LeaseLedger for Watched<SledLedger> {
+    fn instance(&mut self) -> Result<InstanceId, LedgerFault> {
+        self.inner.instance()
+    }
+    fn noted_lease(&self, app: &AppName) -> Result<Option<LeaseMark>, LedgerFault> {
+        self.inner.noted_lease(app)
+    }
+    fn note_lease(&mut self, app: &AppName, mark: &LeaseMark) -> Result<(), LedgerFault> {
+        self.during("note_lease", |inner| inner.note_lease(app, mark))
+    }
+    fn doubt(&mut self, app: &AppName, mark: Option<&LeaseMark>) -> Result<(), LedgerFault> {
+        self.during("doubt", |inner| inner.doubt(app, mark))
+    }
+}
+
+impl HandLedger for Watched<SledLedger> {
+    fn pauses(&self) -> Result<Pauses, LedgerFault> {
+        self.inner.pauses()
+    }
+    fn pause(&mut self, app: Option<&AppName>, pause: Option<&Pause>) -> Result<(), LedgerFault> {
+        self.during("pause", |inner| inner.pause(app, pause))
+    }
+    fn label(&self, app: &AppName, person: &PersonId) -> Result<Option<Label>, LedgerFault> {
+        self.inner.label(app, person)
+    }
+    fn set_label(&mut self, app: &AppName, person: &PersonId, label: Option<&Label>) -> Result<(), LedgerFault> {
+        self.during("set_label", |inner| inner.set_label(app, person, label))
     }
 }
 

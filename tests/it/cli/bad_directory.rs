@@ -44,10 +44,14 @@ fn a_wrong_bind_password_ends_the_cycle() {
     rig.write_secret("ldap.secret", "not-the-password");
     let cycle = rig.once().expect(5);
     expect![[r#"
-        fault: ldaps://localhost:LDAPPORT: the bind as cn=reader,ou=services,dc=example,dc=org is refused: invalidCredentials (49); the DN or the password is wrong
+        fault: ldaps://localhost:LDAPPORT: the bind as
+            cn=reader,ou=services,dc=example,dc=org is refused: invalidCredentials (49);
+            the DN or the password is wrong
           hint: check `bind.dn` and the password file
-        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 6 accounts; a directory was not read in full
-    "#]].assert_eq(&rig.neat(&cycle.stderr));
+        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected,
+            0 in conflict, of 6 accounts; a directory was not read in full
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
     expect!["refused - -"].assert_eq(&rig.last_told("cycle"));
     let fault = rig.told("cycle").into_iter().rev().find(|record| record["cause"]["code"] != "ended").unwrap();
     assert_eq!((&fault["directory"], &fault["error"]["type"]), (&"corp".into(), &"directory_bind_refused".into()));
@@ -62,10 +66,14 @@ fn an_unknown_authority_ends_the_cycle() {
     let mark = rig.mark();
     let cycle = rig.once().expect(5);
     expect![[r#"
-        fault: ldaps://localhost:LDAPPORT: the certificate is refused: its signature doesn't fit the CA of that name: `ca_file` may hold a former CA
-          hint: give the CA's certificate in `ca_file`, or use the name that the certificate bears
-        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 6 accounts; a directory was not read in full
-    "#]].assert_eq(&rig.neat(&cycle.stderr));
+        fault: ldaps://localhost:LDAPPORT: the certificate is refused: its signature
+            doesn't fit the CA of that name: `ca_file` may hold a former CA
+          hint: give the CA's certificate in `ca_file`, or use the name that the
+              certificate bears
+        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected,
+            0 in conflict, of 6 accounts; a directory was not read in full
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
     assert_eq!(rig.requests_since(mark), []);
     // The password went nowhere.
     assert!(rig.corp().log().iter().filter(|entry| entry.op == "bind").count() > 0);
@@ -78,9 +86,12 @@ fn a_server_that_isnt_there_ends_the_cycle() {
     let cycle = rig.once().expect(5);
     expect![[r#"
         fault: ldaps://localhost:1: 127.0.0.1:1: Connection refused (os error 111)
-          hint: see that the server runs and that `urls` names it; nobody is removed meanwhile
-        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 6 accounts; a directory was not read in full
-    "#]].assert_eq(&rig.neat(&cycle.stderr));
+          hint: see that the server runs and that `urls` names it; nobody is removed
+              meanwhile
+        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected,
+            0 in conflict, of 6 accounts; a directory was not read in full
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
 }
 
 #[test]
@@ -108,19 +119,25 @@ fn a_directory_that_answers_nothing_removes_nobody() {
     let (_, text) = assert_nobody_is_removed(vec![Fault::new(Op::Search, Do::Stall)]);
     expect![[r#"
         fault: ldaps://localhost:LDAPPORT: connecting and binding took longer than 2s
-          hint: see that the server runs and that `urls` names it; nobody is removed meanwhile
-        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 6 accounts; a directory was not read in full
-    "#]].assert_eq(&text);
+          hint: see that the server runs and that `urls` names it; nobody is removed
+              meanwhile
+        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected,
+            0 in conflict, of 6 accounts; a directory was not read in full
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]
 fn half_an_answer_removes_nobody() {
     let (_, text) = assert_nobody_is_removed(vec![people(Do::Torn)]);
     expect![[r#"
-        fault: the read is incomplete: page 1 of the search under "dc=example,dc=org": the server closed the connection
+        fault: the read is incomplete: page 1 of the search under "dc=example,dc=org":
+            the server closed the connection
           hint: the next cycle reads again; nobody is removed on half a read
-        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 6 accounts; a directory was not read in full
-    "#]].assert_eq(&text);
+        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected,
+            0 in conflict, of 6 accounts; a directory was not read in full
+    "#]]
+    .assert_eq(&text);
     assert_nobody_is_removed(vec![people(Do::Drop)]);
     assert_nobody_is_removed(vec![people(Do::Garbage)]);
 }
@@ -130,10 +147,14 @@ fn an_error_on_a_middle_page_removes_nobody() {
     let second = || people(Do::Result(51)).nth(2);
     let (_, text) = assert_nobody_is_removed(vec![second()]);
     expect![[r#"
-        fault: the read is incomplete: page 2 of the search under "dc=example,dc=org": busy (51), the server says "fault by script"; the server is overloaded or going down; the next cycle tries again
+        fault: the read is incomplete: page 2 of the search under "dc=example,dc=org":
+            busy (51), the server says "fault by script"; the server is overloaded or
+            going down; the next cycle tries again
           hint: the next cycle reads again; nobody is removed on half a read
-        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 6 accounts; a directory was not read in full
-    "#]].assert_eq(&text);
+        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected,
+            0 in conflict, of 6 accounts; a directory was not read in full
+    "#]]
+    .assert_eq(&text);
     assert_nobody_is_removed(vec![people(Do::Result(3)).nth(2)]);
     assert_nobody_is_removed(vec![people(Do::NoControl).nth(2)]);
     assert_nobody_is_removed(vec![people(Do::RepeatCookie)]);
@@ -173,11 +194,13 @@ fn a_missing_group_holds_and_the_others_are_served() {
     rig.configure(|config| config.assignments += &assignment("nobody", "role = \"agent\""));
     let cycle = rig.once().expect(4);
     expect![[r#"
-        corp: read in full, 36 entries, 3 groups
+        corp: read in full, 34 entries, 3 groups
           done     deprovision bob@example.org (out_of_scope)
           done     provision gail@example.org (assigned)
-        support: held: the assigned group cn=nobody,ou=groups,dc=example,dc=org can't be found
-        cycle CYCLE ended: support: 2 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 6 accounts
+        support: held: the assigned group cn=nobody,ou=groups,dc=example,dc=org can't be
+            found
+        cycle CYCLE ended: support: 2 done, 0 failed, 0 held, 0 rejected,
+            0 in conflict, of 6 accounts
     "#]]
     .assert_eq(&rig.neat(&cycle.stderr));
     expect!["held held -"].assert_eq(&rig.last_told("hold"));
@@ -220,12 +243,16 @@ fn an_ambiguous_group_name_holds_and_the_others_are_served() {
     });
     let cycle = rig.once().expect(4);
     expect![[r#"
-        corp: read in full, 40 entries, 3 groups
+        corp: read in full, 36 entries, 3 groups
           done     deprovision bob@example.org (out_of_scope)
           done     provision gail@example.org (assigned)
-        support: held: the assigned group twins (it fits cn=twins,ou=groups,dc=example,dc=org; cn=twins,ou=services,dc=example,dc=org) can't be found
-        cycle CYCLE ended: support: 2 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 6 accounts
-    "#]].assert_eq(&rig.neat(&cycle.stderr));
+        support: held: the assigned group twins (it fits
+            cn=twins,ou=groups,dc=example,dc=org;
+            cn=twins,ou=services,dc=example,dc=org) can't be found
+        cycle CYCLE ended: support: 2 done, 0 failed, 0 held, 0 rejected,
+            0 in conflict, of 6 accounts
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
     rig.assert_served(&["alice", "gail"]);
     rig.assert_unserved(&["outsider01"]);
 }

@@ -33,9 +33,10 @@ fn a_person_without_a_mail_is_told_once_and_stays_as_they_are() {
     let rig = served();
     rig.change(&set(&dn("alice"), "mail", &[]));
     expect![[r#"
-        corp: read in full, 36 entries, 3 groups
+        corp: read in full, 34 entries, 3 groups
           done     provision gail@example.org (assigned)
-        cycle CYCLE ended: support: 1 done, 0 failed, 0 held, 1 rejected, 0 in conflict, of 7 accounts
+        cycle CYCLE ended: support: 1 done, 0 failed, 0 held, 1 rejected,
+            0 in conflict, of 7 accounts
         skipped rejected -
         email: no mail address
     "#]]
@@ -75,9 +76,10 @@ fn a_mail_that_a_strangers_account_holds_is_a_conflict() {
     let before = rig.desk().state().user_by_id(STRANGER).cloned();
     rig.change(&(person("casey", "Casey", "Clash", Some(STRANGER_MAIL)) + &join("support", "casey")));
     expect![[r#"
-        corp: read in full, 37 entries, 3 groups
+        corp: read in full, 35 entries, 3 groups
           done     provision gail@example.org (assigned)
-        cycle CYCLE ended: support: 1 done, 0 failed, 0 held, 0 rejected, 1 in conflict, of 7 accounts
+        cycle CYCLE ended: support: 1 done, 0 failed, 0 held, 0 rejected,
+            1 in conflict, of 7 accounts
         skipped conflict casey@customer.test
         an end user with this mail existed before, and `adopt` doesn't list its kind
     "#]]
@@ -90,9 +92,10 @@ fn a_new_mail_that_a_stranger_holds_is_a_conflict_and_changes_nothing() {
     let rig = served();
     rig.change(&set(&dn("alice"), "mail", &[STRANGER_MAIL]));
     expect![[r#"
-        corp: read in full, 36 entries, 3 groups
+        corp: read in full, 34 entries, 3 groups
           done     provision gail@example.org (assigned)
-        cycle CYCLE ended: support: 1 done, 0 failed, 0 held, 0 rejected, 1 in conflict, of 7 accounts
+        cycle CYCLE ended: support: 1 done, 0 failed, 0 held, 0 rejected,
+            1 in conflict, of 7 accounts
         skipped conflict casey@customer.test
         account 103 holds the wanted address casey@customer.test
     "#]]
@@ -106,9 +109,10 @@ fn an_admins_account_is_never_adopted() {
     rig.change(&(person("adam", "Adam", "Admin", Some("adam@example.org")) + &join("support", "adam")));
     let before = rig.account("adam@example.org");
     expect![[r#"
-        corp: read in full, 37 entries, 3 groups
+        corp: read in full, 35 entries, 3 groups
           done     provision gail@example.org (assigned)
-        cycle CYCLE ended: support: 1 done, 0 failed, 0 held, 0 rejected, 1 in conflict, of 7 accounts
+        cycle CYCLE ended: support: 1 done, 0 failed, 0 held, 0 rejected,
+            1 in conflict, of 7 accounts
         skipped conflict adam@example.org
         the account with this mail is an admin's
     "#]]
@@ -128,7 +132,8 @@ fn an_unknown_custom_role_is_told_once_and_the_others_are_served() {
           done     provision dave@example.org (assigned)
           done     provision erin@example.org (assigned)
           done     provision gail@example.org (assigned)
-        cycle CYCLE ended: support: 6 done, 0 failed, 0 held, 1 rejected, 0 in conflict, of 6 accounts
+        cycle CYCLE ended: support: 6 done, 0 failed, 0 held, 1 rejected,
+            0 in conflict, of 6 accounts
         skipped rejected frank@example.org
         role: Zendesk has no custom role named "Wizard"
     "#]]
@@ -152,7 +157,8 @@ fn an_unknown_zendesk_group_is_told_once_and_the_others_are_served() {
           done     provision dave@example.org (assigned)
           done     provision erin@example.org (assigned)
           done     provision gail@example.org (assigned)
-        cycle CYCLE ended: support: 6 done, 0 failed, 0 held, 1 rejected, 0 in conflict, of 6 accounts
+        cycle CYCLE ended: support: 6 done, 0 failed, 0 held, 1 rejected,
+            0 in conflict, of 6 accounts
         skipped rejected frank@example.org
         groups: Zendesk has no group named "Nowhere"
     "#]]

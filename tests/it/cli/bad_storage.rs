@@ -14,8 +14,10 @@ fn a_report_that_cant_be_written_lets_nothing_be_done() {
     std::fs::create_dir(rig.path("report.log")).unwrap();
     let cycle = rig.once().expect(7);
     expect![[r#"
-        error: the report can't be written: DIR/report.log: Is a directory (os error 21)
-          hint: see that DIR/report.log can be written and its disk has space
+        error: the report can't be written: DIR/report.log: Is a
+            directory (os error 21)
+          hint: see that DIR/report.log can be written and its disk has
+              space
     "#]]
     .assert_eq(&rig.neat(&cycle.stderr));
     assert_eq!(rig.writes_since(0), []);
@@ -29,8 +31,10 @@ fn a_report_that_goes_away_stops_a_daemons_cycle_before_it_writes() {
     std::fs::create_dir(rig.path("report.log")).unwrap();
     let cycle = rig.once().expect(7);
     expect![[r#"
-        error: the report can't be written: DIR/report.log: Is a directory (os error 21)
-          hint: free space for the report or correct its permissions; nothing is done that can't be told
+        error: the report can't be written: DIR/report.log: Is a
+            directory (os error 21)
+          hint: free space for the report or correct its permissions; nothing is done
+              that can't be told
     "#]]
     .assert_eq(&rig.neat(&cycle.stderr));
     assert_eq!(rig.writes_since(0), []);
@@ -55,7 +59,8 @@ fn a_store_that_another_process_uses_is_busy() {
     let second = rig.run(&["plan"]).expect(7);
     expect![[r#"
         error: DIR/state: the store is in use by another process
-          hint: a zendesk-dirsync is at work in DIR/state: the daemon (see `status`), or a command that will end soon
+          hint: a zendesk-dirsync is at work in DIR/state: the daemon
+              (see `status`), or a command that will end soon
     "#]]
     .assert_eq(&rig.neat(&second.stderr));
     first.finish().expect(0);
@@ -69,7 +74,8 @@ fn a_second_daemon_doesnt_start() {
     let second = rig.run(&[]).expect(7);
     expect![[r#"
         error: DIR/state: the store is in use by another process
-          hint: a zendesk-dirsync is at work in DIR/state: the daemon (see `status`), or a command that will end soon
+          hint: a zendesk-dirsync is at work in DIR/state: the daemon
+              (see `status`), or a command that will end soon
     "#]]
     .assert_eq(&rig.neat(&second.stderr));
     rig.run(&["status"]).expect(0);
@@ -104,10 +110,13 @@ fn a_wrong_client_secret_ends_the_cycle() {
     let cycle = rig.once().expect(6);
     expect![[r#"
         corp: read in full, 33 entries, 3 groups
-        fault: Zendesk refuses our credentials: the token endpoint refuses: invalid_client: Client authentication failed due to unknown client, no client authentication included, or unsupported authentication method.
+        fault: Zendesk refuses our credentials: the token endpoint refuses:
+            invalid_client: Client authentication failed due to unknown client, no
+            client authentication included, or unsupported authentication method.
           hint: check the client's id, secret and scopes, and that its user is an admin
         cycle CYCLE ended: Zendesk could not be served
-    "#]].assert_eq(&rig.neat(&cycle.stderr));
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
     let fault = rig.told("cycle").into_iter().find(|record| record["cause"]["code"] != "ended").unwrap();
     assert_eq!((&fault["app"], &fault["error"]["type"]), (&"support".into(), &"unauthorized".into()));
     // The right one is read at the next cycle, without a restart of anything.
@@ -123,10 +132,13 @@ fn a_zendesk_that_isnt_there_ends_the_cycle() {
     let cycle = rig.once().expect(6);
     expect![[r#"
         corp: read in full, 33 entries, 3 groups
-        fault: can't reach Zendesk: the token endpoint: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
-          hint: see that the subdomain is right and Zendesk is up; the next cycle tries again
+        fault: can't reach Zendesk: the token endpoint: error sending request: client
+            error (Connect): tcp connect error: Connection refused (os error 111)
+          hint: see that the subdomain is right and Zendesk is up; the next cycle tries
+              again
         cycle CYCLE ended: Zendesk could not be served
-    "#]].assert_eq(&rig.neat(&cycle.stderr));
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
 }
 
 #[test]
@@ -146,11 +158,14 @@ fn one_refused_person_doesnt_stop_the_others() {
     }]);
     let cycle = rig.once().expect(1);
     expect![[r#"
-        corp: read in full, 37 entries, 3 groups
-          refused  provision gail@example.org: Zendesk refuses: Record validation errors (422); correct the value in the directory, or at Zendesk
+        corp: read in full, 35 entries, 3 groups
+          refused  provision gail@example.org: Zendesk refuses: Record validation errors
+              (422); correct the value in the directory, or at Zendesk
           done     provision hugo@example.org (assigned)
-        cycle CYCLE ended: support: 1 done, 1 failed, 0 held, 0 rejected, 0 in conflict, of 7 accounts
-    "#]].assert_eq(&rig.neat(&cycle.stderr));
+        cycle CYCLE ended: support: 1 done, 1 failed, 0 held, 0 rejected,
+            0 in conflict, of 7 accounts
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
     let served = [mail("gail"), mail("hugo")].iter().filter(|mail| rig.account(mail).is_some()).count();
     assert_eq!(served, 1);
     rig.once().expect(0);

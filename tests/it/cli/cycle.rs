@@ -14,8 +14,10 @@ fn the_first_cycle_waits_and_the_one_after_the_approval_serves_everybody() {
     assert_eq!(first.stdout, "");
     expect![[r#"
         corp: read in full, 33 entries, 3 groups
-        support: 6 changes wait: the first cycle of this app waits for a look (zendesk-dirsync holds show DIGEST)
-        cycle CYCLE ended: support: 0 done, 0 failed, 6 held, 0 rejected, 0 in conflict, of 0 accounts
+        support: 6 changes wait: the first cycle of this app waits for a look
+            (zendesk-dirsync holds show DIGEST)
+        cycle CYCLE ended: support: 0 done, 0 failed, 6 held, 0 rejected,
+            0 in conflict, of 0 accounts
     "#]]
     .assert_eq(&rig.neat(&first.stderr));
     assert_eq!(rig.writes_since(0), []);
@@ -23,14 +25,15 @@ fn the_first_cycle_waits_and_the_one_after_the_approval_serves_everybody() {
     rig.approve_everything();
     let second = rig.once().expect(0);
     expect![[r#"
-        corp: read in full, 35 entries, 3 groups
+        corp: read in full, 33 entries, 3 groups
           done     provision alice@example.org (assigned)
           done     provision bob@example.org (assigned)
           done     provision carol@example.org (assigned)
           done     provision dave@example.org (assigned)
           done     provision erin@example.org (assigned)
           done     provision frank@example.org (assigned)
-        cycle CYCLE ended: support: 6 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 6 accounts
+        cycle CYCLE ended: support: 6 done, 0 failed, 0 held, 0 rejected,
+            0 in conflict, of 6 accounts
     "#]]
     .assert_eq(&rig.neat(&second.stderr));
     rig.assert_served(&SUPPORT);
@@ -48,8 +51,9 @@ fn a_cycle_with_nothing_to_do_asks_zendesk_nothing() {
     let again = rig.once().expect(0);
     assert_eq!(rig.requests_since(mark), []);
     expect![[r#"
-        corp: read in full, 35 entries, 3 groups
-        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 6 accounts
+        corp: read in full, 33 entries, 3 groups
+        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected,
+            0 in conflict, of 6 accounts
     "#]]
     .assert_eq(&rig.neat(&again.stderr));
 }
@@ -68,13 +72,14 @@ fn each_kind_of_change_arrives_and_nothing_else_is_written() {
     rig.change(&disable("dave"));
     let cycle = rig.once().expect(0);
     expect![[r#"
-        corp: read in full, 36 entries, 3 groups
+        corp: read in full, 34 entries, 3 groups
           done     deprovision bob@example.org (out_of_scope)
           done     deprovision dave@example.org (disabled)
           done     update alice@example.org (changed)
           done     update chef@example.org (changed)
           done     provision gail@example.org (assigned)
-        cycle CYCLE ended: support: 5 done, 0 failed, 0 held, 0 rejected, 0 in conflict, of 5 accounts
+        cycle CYCLE ended: support: 5 done, 0 failed, 0 held, 0 rejected,
+            0 in conflict, of 5 accounts
     "#]]
     .assert_eq(&rig.neat(&cycle.stderr));
 
@@ -159,11 +164,14 @@ fn too_many_leavers_wait_and_the_others_are_served() {
     rig.change(&(leave("support", "bob") + &disable("carol") + &hire("support", "gail", "Gail", "Gray")));
     let cycle = rig.once().expect(4);
     expect![[r#"
-        corp: read in full, 36 entries, 3 groups
+        corp: read in full, 34 entries, 3 groups
           done     provision gail@example.org (assigned)
-        support: 2 changes wait: more than 1 removals shown outright in one cycle (6 accounts are managed) (zendesk-dirsync holds show DIGEST)
-        cycle CYCLE ended: support: 1 done, 0 failed, 2 held, 0 rejected, 0 in conflict, of 7 accounts
-    "#]].assert_eq(&rig.neat(&cycle.stderr));
+        support: 2 changes wait: more than 1 removals shown outright in one cycle (6
+            accounts are managed) (zendesk-dirsync holds show DIGEST)
+        cycle CYCLE ended: support: 1 done, 0 failed, 2 held, 0 rejected,
+            0 in conflict, of 7 accounts
+    "#]]
+    .assert_eq(&rig.neat(&cycle.stderr));
     rig.assert_served(&["alice", "bob", "carol", "gail"]);
     // Waiting is no news.
     rig.once().expect(4);

@@ -67,6 +67,8 @@ fn a_new_configuration_is_taken_at_a_signal() {
     });
     daemon.signal(Signal::HUP);
     daemon.says("configuration reloaded");
+    rig.once().expect(4);
+    rig.approve_everything();
     rig.once().expect(0);
     assert_eq!(rig.account(&mail("alice")).unwrap().tags, ["dirsync"]);
     drop(daemon);

@@ -62,7 +62,7 @@ fn a_saved_plan_is_a_private_file_in_format_1_and_says_how_to_apply_it() {
     let rig = saved();
     let shown = rig.run(&["plan", "--out", "plan.json"]).expect(0);
     expect![[r#"
-        corp: read in full, 36 entries, 3 groups
+        corp: read in full, 34 entries, 3 groups
         plan DIGEST with 3 changes saved to plan.json
         to carry out exactly this: zendesk-dirsync apply plan.json --count 3
     "#]]
@@ -148,6 +148,7 @@ fn a_saved_plan_passes_no_protection() {
     rig.configure(|config| config.app = protected);
     expect![[r#"
         error: plan DIGEST is refused, and nothing was changed:
+          configuration: other rules for the app support now
           no longer needed: bob@example.org (deprovision)
           hint: make the plan anew: zendesk-dirsync plan --out FILE
     "#]]

@@ -71,16 +71,22 @@ fn the_check_shows_how_to_repeat_each_line() {
     let checked = rig.run(&["check"]).expect(0);
     expect![[r#"
         good     the configuration is in order
-        good     directory corp: ldaps://localhost:LDAPPORT: TLS, bound as cn=reader,ou=services,dc=example,dc=org; The OpenLDAP Project dc=example,dc=org
-                 LDAPTLS_CACERT=DIR/tls/ca.pem ldapsearch -x -LLL -o ldif-wrap=no -H ldaps://localhost:LDAPPORT -D cn=reader,ou=services,dc=example,dc=org -y PASSWORDFILE -b '' -s base '(objectClass=*)' namingContexts
+        good     directory corp: ldaps://localhost:LDAPPORT: TLS, bound as
+            cn=reader,ou=services,dc=example,dc=org; The OpenLDAP Project
+            dc=example,dc=org
+                 tr -d '\n' <PASSWORDFILE | LDAPTLS_CACERT=DIR/tls/ca.pem ldapsearch -x -LLL -o ldif-wrap=no -H ldaps://localhost:LDAPPORT -D cn=reader,ou=services,dc=example,dc=org -y /dev/stdin -b '' -s base '(objectClass=*)' namingContexts
         good     directory corp: the base dc=example,dc=org is there
-                 LDAPTLS_CACERT=DIR/tls/ca.pem ldapsearch -x -LLL -o ldif-wrap=no -H ldaps://localhost:LDAPPORT -D cn=reader,ou=services,dc=example,dc=org -y PASSWORDFILE -b dc=example,dc=org -s base '(objectClass=*)' 1.1
-        good     directory corp: the group cn=leads,ou=groups,dc=example,dc=org is cn=leads,ou=groups,dc=example,dc=org with guid:404055a8-36e6-597d-884d-b9cdcf20ded9: 1 direct members
-                 LDAPTLS_CACERT=DIR/tls/ca.pem ldapsearch -x -LLL -o ldif-wrap=no -H ldaps://localhost:LDAPPORT -D cn=reader,ou=services,dc=example,dc=org -y PASSWORDFILE -b cn=leads,ou=groups,dc=example,dc=org -s base '(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames))' entryUUID member
-        good     directory corp: the group cn=support,ou=groups,dc=example,dc=org is cn=support,ou=groups,dc=example,dc=org with guid:3628c5f3-9f70-5795-ac43-967aa8223023: 4 direct members
-                 LDAPTLS_CACERT=DIR/tls/ca.pem ldapsearch -x -LLL -o ldif-wrap=no -H ldaps://localhost:LDAPPORT -D cn=reader,ou=services,dc=example,dc=org -y PASSWORDFILE -b cn=support,ou=groups,dc=example,dc=org -s base '(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames))' entryUUID member
+                 tr -d '\n' <PASSWORDFILE | LDAPTLS_CACERT=DIR/tls/ca.pem ldapsearch -x -LLL -o ldif-wrap=no -H ldaps://localhost:LDAPPORT -D cn=reader,ou=services,dc=example,dc=org -y /dev/stdin -b dc=example,dc=org -s base '(objectClass=*)' 1.1
+        good     directory corp: the group cn=leads,ou=groups,dc=example,dc=org is
+            cn=leads,ou=groups,dc=example,dc=org with
+            guid:404055a8-36e6-597d-884d-b9cdcf20ded9: 1 direct member
+                 tr -d '\n' <PASSWORDFILE | LDAPTLS_CACERT=DIR/tls/ca.pem ldapsearch -x -LLL -o ldif-wrap=no -H ldaps://localhost:LDAPPORT -D cn=reader,ou=services,dc=example,dc=org -y /dev/stdin -b cn=leads,ou=groups,dc=example,dc=org -s base '(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames))' entryUUID member
+        good     directory corp: the group cn=support,ou=groups,dc=example,dc=org is
+            cn=support,ou=groups,dc=example,dc=org with
+            guid:3628c5f3-9f70-5795-ac43-967aa8223023: 4 direct members
+                 tr -d '\n' <PASSWORDFILE | LDAPTLS_CACERT=DIR/tls/ca.pem ldapsearch -x -LLL -o ldif-wrap=no -H ldaps://localhost:LDAPPORT -D cn=reader,ou=services,dc=example,dc=org -y /dev/stdin -b cn=support,ou=groups,dc=example,dc=org -s base '(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames))' entryUUID member
         good     directory corp: 30 people under dc=example,dc=org
-                 LDAPTLS_CACERT=DIR/tls/ca.pem ldapsearch -x -LLL -o ldif-wrap=no -H ldaps://localhost:LDAPPORT -D cn=reader,ou=services,dc=example,dc=org -y PASSWORDFILE -b dc=example,dc=org -s sub -E pr=10/noprompt '(objectClass=person)' entryUUID
+                 tr -d '\n' <PASSWORDFILE | LDAPTLS_CACERT=DIR/tls/ca.pem ldapsearch -x -LLL -o ldif-wrap=no -H ldaps://localhost:LDAPPORT -D cn=reader,ou=services,dc=example,dc=org -y /dev/stdin -b dc=example,dc=org -s sub -E pr=10/noprompt '(objectClass=person)' entryUUID
         good     app support: we are dirsync@example.org (account 1900000000080, admin)
                  curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:DESKPORT/api/v2/users/me
         good     app support: 2 groups, 1 custom roles, 3 active admins

@@ -1,5 +1,6 @@
 //! A rig: fakes that outlive engines, rules, and one call that runs a cycle, whether it ends, aborts or dies.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -7,16 +8,29 @@ use chrono::TimeDelta;
 use zendesk_dirsync::domain::assignment::{Assignment, EmptyGroup, GroupRef, Role, RoleGrant};
 use zendesk_dirsync::domain::brake::{FirstCycle, Limits};
 use zendesk_dirsync::domain::change::Welcome;
-use zendesk_dirsync::domain::id::{AppName, DirectoryName, Email, EntryId, PersonId};
+use zendesk_dirsync::domain::id::{AppName, Digest, DirectoryName, Email, EntryId, PersonId};
 use zendesk_dirsync::domain::mapping::{ExternalIdRule, Field, FieldMode, Mapping};
 use zendesk_dirsync::domain::rules::{Adoption, AppRules, Switch, Switches};
 use zendesk_dirsync::engine::command::{Command, Reply};
-use zendesk_dirsync::engine::ports::HoldState;
-use zendesk_dirsync::engine::{Abort, App, CycleOrder, CycleReport, Engine, Stop};
+use zendesk_dirsync::engine::ports::{HoldState, Progress};
+use zendesk_dirsync::engine::view::PlanView;
+use zendesk_dirsync::engine::{
+    Abort, App, Configuration, CycleOrder, CycleReport, Engine, Former, Outline, Reader, Stop,
+};
 
 use crate::support::memory::{
     Burnt, Desk, Fuse, InMemory, MemoryClock, MemoryDirectory, MemoryLedger, MemoryReport, MemoryZendesk, Silent, User,
 };
+
+/// What a configuration said: the rules by app, and how directories were read.
+type Written = (BTreeMap<AppName, AppRules>, BTreeMap<DirectoryName, Digest>);
+
+/// From what a plan is made.
+#[derive(Debug, Clone, Copy)]
+pub enum From {
+    Outside,
+    Store,
+}
 
 /// How a cycle went.
 #[derive(Debug)]
@@ -36,6 +50,10 @@ pub struct Rig {
     pub directories: Vec<MemoryDirectory>,
     pub apps: Vec<(AppRules, MemoryZendesk)>,
     pub limits: Limits,
+    /// How each directory is read.
+    pub scopes: BTreeMap<DirectoryName, Digest>,
+    /// What each text said.
+    written: RefCell<BTreeMap<String, Written>>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -52,6 +70,8 @@ impl Rig {
             directories: Vec::new(),
             apps: Vec::new(),
             limits: Limits::default(),
+            scopes: BTreeMap::new(),
+            written: RefCell::default(),
             runtime,
         }
     }
@@ -100,7 +120,36 @@ impl Rig {
             report: self.report.clone(),
             clock: self.clock.clone(),
             limits: self.limits,
+            configuration: self.configuration(),
         }
+    }
+
+    /// The configuration as a text that stands for it, and what the ledger says was accepted, as it was read then.
+    fn configuration(&self) -> Configuration {
+        let mut text = String::new();
+        for (rules, _) in &self.apps {
+            text += &format!("{} {}\n", rules.app, rules.digest());
+        }
+        text += &format!("{:?}", self.scopes);
+        let rules = self.apps.iter().map(|(rules, _)| (rules.app.clone(), rules.clone())).collect();
+        self.written.borrow_mut().insert(text.clone(), (rules, self.scopes.clone()));
+        let written = self.written.borrow();
+        let read = |(app, text): (AppName, String)| {
+            let former = match written.get(&text) {
+                None => Former::Unreadable { why: "of another release".into() },
+                Some((rules, scopes)) => {
+                    Former::Known { rules: Box::new(rules.get(&app)?.clone()), scopes: scopes.clone() }
+                }
+            };
+            Some((app, former))
+        };
+        let former = self.ledger.snapshot().configurations.into_iter().filter_map(read).collect();
+        let (texts, limits) = (written.clone(), self.limits);
+        let reader = Reader::new(move |text: &str, _| {
+            let (rules, scopes) = texts.get(text).ok_or("no such text")?.clone();
+            Ok(Outline { rules: rules.into_values().collect(), scopes, limits })
+        });
+        Configuration { text, scopes: self.scopes.clone(), former, reader }
     }
 
     /// Runs a cycle in a fresh engine, a quarter of an hour after the last one.
@@ -122,13 +171,40 @@ impl Rig {
         }
     }
 
+    /// Has a command carried out by a fresh engine, a minute after whatever was last.
+    pub fn order(&self, command: Command) -> Reply {
+        self.clock.advance(TimeDelta::minutes(1));
+        let mut engine = self.engine();
+        self.runtime.block_on(engine.carry_out(command, "alice", Stop::never(), &mut Silent))
+    }
+
     /// Plans, and changes nothing.
     pub fn prepare(&self) {
+        self.prepare_before(&mut Silent);
+    }
+
+    /// Plans, and changes nothing, while somebody watches.
+    pub fn prepare_before(&self, progress: &mut dyn Progress) {
         use zendesk_dirsync::domain::id::CycleId;
         use zendesk_dirsync::engine::ports::Clock as _;
         let cycle = CycleId::at(self.clock.now());
         let mut engine = self.engine();
-        self.runtime.block_on(engine.prepare(cycle, None, &BTreeMap::new(), &mut Silent)).unwrap();
+        self.runtime.block_on(engine.prepare(cycle, None, &BTreeMap::new(), progress)).unwrap();
+    }
+
+    /// The next plan, as people see it; asked of the outside, or of what the store recalls.
+    pub fn shown(&self, from: From) -> PlanView {
+        self.clock.advance(TimeDelta::minutes(1));
+        let mut engine = self.engine();
+        let text = engine.configuration.text.clone();
+        let command = match from {
+            From::Outside => Command::Plan { app: None, user: None },
+            From::Store => Command::Offline { text, app: None, user: None },
+        };
+        match self.runtime.block_on(engine.carry_out(command, "test", Stop::never(), &mut Silent)) {
+            Reply::Plan { plan, .. } => *plan,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The time now.

@@ -14,6 +14,7 @@ use zendesk_dirsync::domain::brake::{FirstCycle, Limits};
 use zendesk_dirsync::domain::change::Step;
 use zendesk_dirsync::domain::dn::Dn;
 use zendesk_dirsync::domain::id::{AccountId, AppName, DirectoryName, Email, EntryId, ExternalId};
+use zendesk_dirsync::domain::lease::{LeaseMark, Marker};
 use zendesk_dirsync::domain::scope::{CompleteRead, Presence, Sight};
 use zendesk_dirsync::domain::settings::{Redaction, ReportSettings};
 use zendesk_dirsync::engine::command::{Command, Reply};
@@ -22,7 +23,7 @@ use zendesk_dirsync::engine::ports::{
     Secret, SecretFault, StepDone,
 };
 use zendesk_dirsync::engine::view::PlanView;
-use zendesk_dirsync::engine::{App, CycleOrder, CycleReport, Engine, Ports, Stop};
+use zendesk_dirsync::engine::{App, Configuration, CycleOrder, CycleReport, Engine, Ports, Stop};
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::store::SledLedger;
 use zendesk_dirsync::zendesk::ZendeskClient;
@@ -138,6 +139,14 @@ impl Helpdesk for AnyDesk {
     async fn carry_out(&mut self, account: Option<AccountId>, step: &Step) -> Result<StepDone, CallFault> {
         each_desk!(self, inner => inner.carry_out(account, step))
     }
+
+    async fn read_lease(&mut self) -> Result<Marker, CallFault> {
+        each_desk!(self, inner => inner.read_lease())
+    }
+
+    async fn write_lease(&mut self, over: Option<AccountId>, mark: &LeaseMark) -> Result<(), CallFault> {
+        each_desk!(self, inner => inner.write_lease(over, mark))
+    }
 }
 
 /// The ports of a rig.
@@ -218,8 +227,9 @@ impl<L: Ledger, R: Report> Rig<L, R> {
         ledger: L,
         report: R,
     ) -> Self {
-        let engine =
-            Engine { directories: vec![directory], apps: vec![app], ledger, report, clock: clock.clone(), limits };
+        let (directories, apps) = (vec![directory], vec![app]);
+        let configuration = Configuration::default();
+        let engine = Engine { directories, apps, ledger, report, clock: clock.clone(), limits, configuration };
         Self { engine, clock, dir: None }
     }
 

@@ -103,6 +103,7 @@ pub fn app_settings(url: &str, rules: AppRules) -> AppSettings {
         },
         rate_share_percent: 100,
         timeout: Duration::from_secs(10),
+        lease: None,
         rules,
     }
 }

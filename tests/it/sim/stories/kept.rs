@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use zendesk_dirsync::domain::change::CauseCode;
 use zendesk_dirsync::domain::keep::{Keep, KeepReason, KeepUntil, Wish};
+use zendesk_dirsync::engine::command::{Command, Reply};
 use zendesk_dirsync::engine::ports::{Clock as _, KeepLedger as _};
 
 use crate::support::memory::{By, Use};
@@ -77,4 +78,19 @@ fn whoever_was_removed_by_hand_stays_so_though_the_directory_hides_and_shows_the
     may_be_used(&rig, Use::Usable);
     rig.cycle();
     assert_eq!(rig.user("bob@example.org").unwrap().suspended, None);
+}
+
+#[test]
+fn keeps_are_listed_and_lifted_by_name_and_the_report_tells_who_lifted_them() {
+    let rig = settled();
+    keep(&rig, KeepUntil::Lifted);
+    let Reply::Keeps(keeps) = rig.order(Command::Keeps) else { panic!("keeps") };
+    let [kept] = keeps.as_slice() else { panic!("{keeps:?}") };
+    assert_eq!((kept.user.as_deref(), kept.by.as_str()), (Some("bob@example.org"), "alice"));
+    let lift = |user: &str| rig.order(Command::Lift { user: user.to_owned(), app: None });
+    assert!(matches!(lift("carol@example.org"), Reply::Refused { code: 2, .. }));
+    assert!(matches!(lift("bob@example.org"), Reply::Lifted(lifted) if lifted.len() == 1));
+    assert!(rig.ledger.snapshot().keeps.values().all(BTreeMap::is_empty));
+    let lifted = rig.report.notices().into_iter().filter(|notice| notice.subject == Subject::Lift);
+    assert_eq!(lifted.map(|notice| notice.user.unwrap()).collect::<Vec<_>>(), ["bob@example.org"]);
 }

@@ -7,7 +7,10 @@ use zendesk_dirsync::domain::outcome::Verdict;
 use crate::support::memory::{By, CallTrouble, Desk};
 
 /// What another automation may do to Bob's account, each with the word that the report has for it.
-fn edits() -> Vec<(&'static str, fn(&mut Desk, u64))> {
+/// Something that somebody does to an account at Zendesk.
+type Edit = (&'static str, fn(&mut Desk, u64));
+
+fn edits() -> Vec<Edit> {
     vec![
         ("the role", |desk, id| desk.set_role(id, Role::Admin, None).unwrap()),
         ("the custom role", |desk, id| {

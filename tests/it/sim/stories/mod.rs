@@ -4,9 +4,15 @@
 
 mod brakes;
 mod broken;
+mod edits;
 mod kept;
+mod leases;
 mod meanwhile;
+mod offline;
+mod paused;
 mod pauses;
+mod removed;
+mod watched;
 mod whole;
 
 use std::collections::BTreeSet;

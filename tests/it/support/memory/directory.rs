@@ -34,6 +34,8 @@ pub struct ReadTrouble {
     pub unreadable: BTreeSet<EntryId>,
     /// After so many look-ups, this person can't be seen any more, and no group names them.
     pub vanishes_after: Option<(usize, EntryId)>,
+    /// Any read that comes to this group breaks off.
+    pub breaks_on: Option<EntryId>,
     /// An older state that this server still tells.
     pub lagging: Option<Box<Company>>,
 }
@@ -177,6 +179,10 @@ impl Directory for MemoryDirectory {
             if let Resolved::Found(id) = one {
                 walk.from(at, *id);
             }
+        }
+        if trouble.breaks_on.is_some_and(|id| walk.seen.contains_key(&id)) {
+            lock(&self.served).reads_broken += 1;
+            return Err(ReadFault::Incomplete("a group can't be walked".into()));
         }
         let mut sent = 0;
         for (id, memberships) in &walk.paths {

@@ -8,11 +8,13 @@ use zendesk_dirsync::domain::account::{Catalog, Existence, ObservedAccount, Susp
 use zendesk_dirsync::domain::assignment::Role;
 use zendesk_dirsync::domain::change::Step;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CustomRoleId, Email, ExternalId, GroupId};
+use zendesk_dirsync::domain::lease::{LeaseMark, Marker};
 use zendesk_dirsync::engine::ports::{CallFault, Clock as _, Helpdesk, Myself, StepDone};
 
 use super::clock::MemoryClock;
 use super::desk::{Desk, User, Write};
 use super::fuse::Fuse;
+use super::lease::{Turnstile, read_marker, write_marker};
 use super::lock;
 
 /// What goes wrong with one call.
@@ -62,6 +64,8 @@ pub struct MemoryZendesk {
     troubles: Arc<Mutex<BTreeMap<u64, CallTrouble>>>,
     edits: Arc<Mutex<BTreeMap<u64, Edit>>>,
     lasting: Arc<Mutex<Lasting>>,
+    /// Where a lease is kept: what its calls must pass, if anything.
+    lease: Option<Arc<Turnstile>>,
     clock: MemoryClock,
     fuse: Fuse,
 }
@@ -75,9 +79,23 @@ impl MemoryZendesk {
             troubles: Arc::default(),
             edits: Arc::default(),
             lasting: Arc::default(),
+            lease: None,
             clock,
             fuse,
         }
+    }
+
+    /// The same account, for a copy of the service that keeps a lease. Its calls about it pass a turnstile that lets
+    /// everybody pass, until [`Self::with_turnstile`] puts up another.
+    #[must_use]
+    pub fn with_lease(&self) -> Self {
+        self.with_turnstile(&Arc::new(Turnstile::open()))
+    }
+
+    /// The same account, for a copy of the service whose calls about its lease pass one by one.
+    #[must_use]
+    pub fn with_turnstile(&self, turnstile: &Arc<Turnstile>) -> Self {
+        Self { lease: Some(Arc::clone(turnstile)), ..self.clone() }
     }
 
     /// A copy of the account.
@@ -315,5 +333,26 @@ impl Helpdesk for MemoryZendesk {
         };
         self.fuse.pass();
         done
+    }
+
+    async fn read_lease(&mut self) -> Result<Marker, CallFault> {
+        let Some(turnstile) = &self.lease else { return Ok(Marker::Off) };
+        turnstile.pass().await;
+        self.reading()?;
+        Ok(self.with(|desk| read_marker(desk, &self.app)))
+    }
+
+    async fn write_lease(&mut self, over: Option<AccountId>, mark: &LeaseMark) -> Result<(), CallFault> {
+        let Some(turnstile) = &self.lease else { return Ok(()) };
+        turnstile.pass().await;
+        self.fuse.pass();
+        let (_, trouble) = self.call();
+        let takes_effect = matches!(trouble, None | Some(CallTrouble::UnansweredAfter | CallTrouble::GarbledAfter));
+        let written = if takes_effect { write_marker(&mut lock(&self.desk), &self.app, over, mark) } else { Ok(()) };
+        self.fuse.pass();
+        match trouble {
+            None => written,
+            Some(trouble) => Err(fault(trouble)),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! A ledger in memory: durable as soon as a call returns, copied and put back at will.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use zendesk_dirsync::domain::account::{KnownAccount, Trace};
@@ -8,13 +8,16 @@ use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::brake::Experience;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::keep::Keep;
+use zendesk_dirsync::domain::lease::LeaseMark;
+use zendesk_dirsync::domain::pause::Pauses;
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::ports::{
-    AppStanding, CycleSummary, HoldRecord, Intent, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
+    AppStanding, CycleSummary, HoldRecord, Intent, Label, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
 };
 
 use super::brakes::BrakeState;
 use super::fuse::Fuse;
+use super::images::Images;
 use super::lock;
 
 /// All that is kept.
@@ -33,6 +36,13 @@ pub struct LedgerState {
     pub keeps: BTreeMap<AppName, BTreeMap<PersonId, Keep>>,
     pub cycles: Vec<CycleSummary>,
     pub brakes: BTreeMap<AppName, BrakeState>,
+    pub pauses: Pauses,
+    pub labels: BTreeMap<(AppName, PersonId), Label>,
+    pub configurations: BTreeMap<AppName, String>,
+    pub images: Images,
+    pub instance: Option<[u8; 16]>,
+    pub leases: BTreeMap<AppName, LeaseMark>,
+    pub doubted: BTreeSet<AppName>,
 }
 
 /// A ledger in memory.
@@ -41,6 +51,8 @@ pub struct MemoryLedger {
     pub(super) state: Arc<Mutex<LedgerState>>,
     /// Every intent ever noted.
     begun: Arc<Mutex<Vec<Intent>>>,
+    /// A copy after every mutating call, while one is wanted.
+    film: Arc<Mutex<Option<Vec<LedgerState>>>>,
     /// Mutating calls that still succeed; none for all.
     left: Arc<Mutex<Option<usize>>>,
     fuse: Fuse,
@@ -55,6 +67,11 @@ impl MemoryLedger {
     /// A copy of all that is kept.
     pub fn snapshot(&self) -> LedgerState {
         lock(&self.state).clone()
+    }
+
+    /// From now on a copy is made after every mutating call; answers those that were made so far.
+    pub fn film(&self) -> Vec<LedgerState> {
+        lock(&self.film).get_or_insert_default().clone()
     }
 
     /// Puts a copy back, or a fresh state for a lost store.
@@ -85,7 +102,11 @@ impl MemoryLedger {
         let done = {
             let mut state = lock(&self.state);
             state.serial += 1;
-            change(&mut state)?
+            let done = change(&mut state)?;
+            if let Some(film) = &mut *lock(&self.film) {
+                film.push(state.clone());
+            }
+            done
         };
         self.fuse.pass();
         Ok(done)
@@ -105,7 +126,11 @@ impl Ledger for MemoryLedger {
 
     fn app_standing(&self, app: &AppName) -> Result<AppStanding, LedgerFault> {
         let state = lock(&self.state);
-        let experience = if state.accepted.contains_key(app) { Experience::Settled } else { Experience::First };
+        let experience = match (state.accepted.contains_key(app), state.doubted.contains(app)) {
+            (true, _) => Experience::Settled,
+            (false, true) => Experience::Replaced,
+            (false, false) => Experience::First,
+        };
         let used = |(key, known): &(&(AppName, PersonId), &KnownAccount)| key.0 == *app && known.standing.in_use();
         Ok(AppStanding { experience, population: state.accounts.iter().filter(used).count() })
     }
@@ -113,6 +138,7 @@ impl Ledger for MemoryLedger {
     fn accept(&mut self, app: &AppName) -> Result<(), LedgerFault> {
         self.mutate(|state| {
             state.accepted.insert(app.clone(), ());
+            state.doubted.remove(app);
             Ok(())
         })
     }

@@ -3,14 +3,18 @@
 //! Each is a handle on state that outlives the engine, so that an engine can be dropped and built again. They answer as
 //! strictly as the real things, keep their own lists of what was asked of them, and fail on demand.
 
+mod accepted;
 mod brakes;
 mod clock;
 mod company;
 mod desk;
 mod directory;
 mod fuse;
+mod hand;
 mod helpdesk;
+mod images;
 mod keeps;
+mod lease;
 mod ledger;
 mod report;
 
@@ -23,6 +27,7 @@ pub use desk::{By, Desk, User, Write};
 pub use directory::{MemoryDirectory, ReadTrouble};
 pub use fuse::{Burnt, Fuse};
 pub use helpdesk::{CallTrouble, MemoryZendesk, observed};
+pub use lease::{Turnstile, read_marker};
 pub use ledger::{LedgerState, MemoryLedger};
 pub use report::MemoryReport;
 

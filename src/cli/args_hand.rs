@@ -1,0 +1,99 @@
+//! The command line of what is done by hand.
+
+use clap::{Args, Subcommand};
+
+use super::args::Format;
+
+/// `pause`.
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// Why, for whoever comes upon it.
+    pub reason: Option<String>,
+    /// Only this app; without it, everything.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// When it ends by itself: 2h, 3d, 2026-11-25 (to the end of that day), or RFC 3339.
+    #[arg(long, value_name = "T")]
+    pub until: Option<String>,
+}
+
+/// `release` and `unlink`.
+#[derive(Debug, Args)]
+pub struct PersonArgs {
+    /// By mail, name, immutable id or Zendesk id.
+    pub user: String,
+    /// Only in this app; needed where the person has accounts in several.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Don't ask; needed when no terminal is there to ask on.
+    #[arg(long)]
+    pub yes: bool,
+    /// How what was done is shown.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// `deprovision`.
+#[derive(Debug, Args)]
+pub struct DeprovisionArgs {
+    /// By mail, name, immutable id or Zendesk id.
+    pub user: String,
+    /// Must be given: it is done at once, and not by a cycle.
+    #[arg(long)]
+    pub now: bool,
+    /// Only in this app; without it, in every app that has them.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Don't ask; needed when no terminal is there to ask on.
+    #[arg(long)]
+    pub yes: bool,
+    /// How what was done is shown.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// `link`.
+#[derive(Debug, Args)]
+pub struct LinkArgs {
+    /// By mail, name or immutable id; somebody whom an assigned group holds.
+    pub user: String,
+    /// The number of the account, as it stands in its address at Zendesk.
+    #[arg(value_name = "ZENDESK_ID")]
+    pub account: u64,
+    /// In this app; needed where there are several.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Don't ask; needed when no terminal is there to ask on.
+    #[arg(long)]
+    pub yes: bool,
+    /// How what was done is shown.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
+}
+
+/// `keeps`.
+#[derive(Debug, Args)]
+pub struct KeepsArgs {
+    /// What to do with keeps.
+    #[command(subcommand)]
+    pub command: Option<KeepsSub>,
+}
+
+/// What to do with keeps.
+#[derive(Debug, Subcommand)]
+pub enum KeepsSub {
+    /// List everybody who is left as a person put them: who, why, by whom, until when.
+    List {
+        /// How it is shown.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
+    /// Have somebody managed again; the next cycle plans for them under the brake.
+    Lift {
+        /// By mail, name, immutable id or Zendesk id.
+        user: String,
+        /// Only in this app.
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
+    },
+}

@@ -109,6 +109,13 @@ pub enum Sub {
     Keeps(KeepsArgs),
     /// List the assigned groups, or pin an assignment to the group that its text names now.
     Groups(GroupsArgs),
+    /// Bring back what a cycle changed: sign-in, role, groups, tags, fields, mails.
+    ///
+    /// It shows what it would bring back, and what nothing can. Within the limits of the brake it then goes on (on a
+    /// terminal it asks first); past them the number of changes must be typed, or given with --count. Whatever somebody
+    /// changed since stays as it is. The next cycles leave the people alone until the directory says something new of
+    /// them, or a person does.
+    Undo(UndoArgs),
     /// Search the report: what was done, to whom, and why.
     Report(Box<ReportArgs>),
     /// Show how the service is: last and next cycle, what waits, the age of the last complete read.
@@ -151,6 +158,28 @@ pub struct PlanArgs {
     /// End with 10 when there is something to do, even if it waits for a person.
     #[arg(long)]
     pub exit_code: bool,
+}
+
+/// `undo`.
+#[derive(Debug, Args)]
+pub struct UndoArgs {
+    /// The cycle, or the beginning of its name; the report and the end of a cycle tell it.
+    pub cycle: String,
+    /// Only this person, by mail, name or immutable id.
+    #[arg(long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Only this app.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Only show it, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How many changes were shown; needed past a limit when no terminal is there to ask.
+    #[arg(long, value_name = "N")]
+    pub count: Option<usize>,
+    /// How it is shown.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub format: Format,
 }
 
 /// `apply`.

@@ -39,7 +39,8 @@ const fn looks_only(command: &Command) -> bool {
         | Command::Status
         | Command::Holds
         | Command::Keeps
-        | Command::Groups => true,
+        | Command::Groups
+        | Command::Undo { word: None, .. } => true,
         Command::Cycle { .. }
         | Command::Apply(_)
         | Command::Approve { .. }
@@ -51,7 +52,8 @@ const fn looks_only(command: &Command) -> bool {
         | Command::ByHand { .. }
         | Command::Link { .. }
         | Command::Repin { .. }
-        | Command::Lift { .. } => false,
+        | Command::Lift { .. }
+        | Command::Undo { word: Some(_), .. } => false,
     }
 }
 
@@ -295,7 +297,11 @@ pub fn unexpected<T>(reply: Reply) -> Result<T, Failure> {
 }
 
 /// Writes an answer to stdout.
-pub fn print<T: serde::Serialize>(format: Format, value: &T, text: impl FnOnce(&T) -> String) -> Result<(), Failure> {
+pub(super) fn print<T: serde::Serialize>(
+    format: Format,
+    value: &T,
+    text: impl FnOnce(&T) -> String,
+) -> Result<(), Failure> {
     let text = match format {
         Format::Text => fold(&text(value), width(std::io::stdout())),
         Format::Json => {

@@ -19,6 +19,7 @@ mod show;
 mod status;
 mod time;
 mod ui;
+mod undo;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -87,6 +88,7 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
             | Sub::Resume { .. }
             | Sub::Keeps(_)
             | Sub::Groups(_)
+            | Sub::Undo(_)
             | Sub::Report(_)
             | Sub::Status { .. },
         )
@@ -153,6 +155,7 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         Some(Sub::Resume { app }) => hand::resume(&joined, app).await,
         Some(Sub::Keeps(args)) => hand::keeps(&joined, args).await,
         Some(Sub::Groups(args)) => groups::groups(&joined, args).await,
+        Some(Sub::Undo(args)) => undo::undo(&joined, args).await,
         Some(Sub::Report(args)) => report::report(&joined, *args).await,
         Some(Sub::Status { format }) => ask::status(&joined, format).await,
         Some(Sub::Completions { .. } | Sub::Man { .. }) => Ok(Exit::Done),

@@ -58,7 +58,8 @@ pub fn plan(plan: &PlanView) -> String {
     out
 }
 
-fn change_block(change: &ChangeView) -> String {
+/// One change.
+pub(super) fn change_block(change: &ChangeView) -> String {
     let mut out = String::new();
     let held = change.held.as_ref().map(|held| format!("  [waits: {}]", held.limit)).unwrap_or_default();
     let _ = writeln!(out, "{:12} {}  {}{held}", change.action, visible(&change.user), visible(&change.name));

@@ -144,7 +144,8 @@ where
     fn begin(&self, command: &Command) {
         let phase = match command {
             Command::Cycle { .. } => "running a cycle",
-            Command::Plan { .. } | Command::Offline { .. } => "planning",
+            Command::Plan { .. } | Command::Offline { .. } | Command::Undo { word: None, .. } => "planning",
+            Command::Undo { word: Some(_), .. } => "undoing",
             Command::Apply(_) => "applying a saved plan",
             Command::Leases { .. } | Command::TakeLease { .. } => "asking about a lease",
             Command::ByHand { .. } | Command::Link { .. } => "carrying out an order by hand",

@@ -79,11 +79,13 @@ pub enum CauseCode {
     DeletedAtZendesk,
     /// A person ordered it.
     ByHand,
+    /// A person had an earlier cycle's change undone.
+    Undone,
 }
 
 impl CauseCode {
     /// All causes.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Assigned,
         Self::Changed,
         Self::Returned,
@@ -93,6 +95,7 @@ impl CauseCode {
         Self::Gone,
         Self::DeletedAtZendesk,
         Self::ByHand,
+        Self::Undone,
     ];
 
     /// The name in plans and reports.
@@ -107,6 +110,7 @@ impl CauseCode {
             Self::Gone => "gone",
             Self::DeletedAtZendesk => "deleted_at_zendesk",
             Self::ByHand => "by_hand",
+            Self::Undone => "undone",
         }
     }
 
@@ -247,6 +251,8 @@ pub enum Step {
     Create(NewAccount),
     /// Write fields, role or sign-in.
     Write(Patch),
+    /// Take the external id off.
+    Unmark,
     /// Make another address the primary one.
     ChangeEmail {
         /// The primary one until now.
@@ -256,6 +262,8 @@ pub enum Step {
         /// What becomes of the former one.
         old: OldEmail,
     },
+    /// Add a further mail address; the primary one stays.
+    AddEmail(Email),
     /// End every session.
     EndSessions,
     /// Join a group.

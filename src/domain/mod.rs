@@ -7,6 +7,7 @@ pub mod account_state;
 pub mod assignment;
 pub mod brake;
 pub mod change;
+pub mod deed;
 pub mod dn;
 pub mod edit;
 pub mod entry;

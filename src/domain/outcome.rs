@@ -79,13 +79,15 @@ pub enum Subject {
     Pause,
     /// A pause ended.
     Resume,
+    /// A change was undone, or a person had a cycle undone.
+    Undo,
     /// A cycle ended.
     Cycle,
 }
 
 impl Subject {
     /// Every value of `action` that this release writes.
-    pub const WORDS: [&'static str; 18] = [
+    pub const WORDS: [&'static str; 19] = [
         "provision",
         "update",
         "reactivate",
@@ -103,6 +105,7 @@ impl Subject {
         "repin",
         "pause",
         "resume",
+        "undo",
         "cycle",
     ];
 
@@ -120,6 +123,7 @@ impl Subject {
             Self::Repin => "repin",
             Self::Pause => "pause",
             Self::Resume => "resume",
+            Self::Undo => "undo",
             Self::Cycle => "cycle",
         }
     }

@@ -11,13 +11,17 @@ use tokio::time::Instant;
 use crate::domain::account::{KnownAccount, ObservedAccount, Standing, Suspended};
 use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::brake::ApprovedPlan;
-use crate::domain::change::{Action, Change, Class, Confirm, Guard, SignIn, Step};
+use crate::domain::change::{Action, CauseCode, Change, Class, Confirm, Guard, SignIn, Step};
+use crate::domain::deed::Deed;
 use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName, EntryId};
 use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict};
 use crate::domain::scope::Departure;
 
+use super::deeds::ended;
 use super::lease::{Barred, Turn};
-use super::ports::{CallFault, Clock, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement};
+use super::ports::{
+    CallFault, Clock, DeedLedger, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement,
+};
 use super::propose::Asked;
 use super::{Abort, Engine, Ports, Stop};
 
@@ -159,7 +163,10 @@ impl<P: Ports> Engine<P> {
 
     /// Writes the record of a change.
     fn tell(&mut self, applied: &Applied, seq: u64, run: &Run<'_>) -> Result<(), Abort> {
-        let subject = Subject::Account(applied.change.action);
+        let subject = match applied.change.cause.code {
+            CauseCode::Undone => Subject::Undo,
+            _ => Subject::Account(applied.change.action),
+        };
         let notice = Notice::new(self.clock.now(), run.cycle.clone(), seq, subject, Verdict::Done, &run.actor);
         self.report.tell(&notice.of_change(&applied.change).of_outcome(applied))?;
         Ok(())
@@ -215,14 +222,15 @@ impl<P: Ports> Engine<P> {
     ) -> Result<(Applied, Option<CallFault>), Abort> {
         self.report.ready()?;
         let intent = self.intent(&change, seq, run);
-        self.ledger.intend(&intent)?;
+        let deed = self.begin(&intent, &change, &run.actor)?;
         let walked = self.walk(at, &change).await;
         let mut known = finished(&change, walked.account);
         let mut amiss = None;
         let mut unproven = None;
+        let mut seen = None;
         if walked.fault.is_none() && !change.steps.is_empty() {
             match self.read_back(at, change.action, known.as_ref()).await {
-                Ok(problem) => amiss = problem,
+                Ok((problem, account)) => (amiss, seen) = (problem, account),
                 Err(fault) => unproven = Some(fault),
             }
         }
@@ -246,8 +254,9 @@ impl<P: Ports> Engine<P> {
         if matches!(applied.outcome, Outcome::Unknown(_)) {
             // Told once as unknown; what it turns out to be is told under a place of its own.
             let again = Intent { seq: run.next_seq(), account: walked.account, ..intent.clone() };
-            self.ledger.intend(&again)?;
-            self.ledger.settle(&intent, &Settlement::Unchanged)?;
+            self.ledger.begin(&again, &Deed { seq: again.seq, ..deed.clone() })?;
+            let deed = ended(deed, &applied.outcome, &applied.change, walked.steps, None);
+            self.ledger.finish(&intent, &Settlement::Unchanged, Some(&deed))?;
             return Ok((applied, walked.fault.or(unproven)));
         }
         let settlement = if succeeded {
@@ -255,7 +264,8 @@ impl<P: Ports> Engine<P> {
         } else {
             self.partial(&applied.change, &walked)?
         };
-        self.ledger.settle(&intent, &settlement)?;
+        let deed = ended(deed, &applied.outcome, &applied.change, walked.steps, seen.as_ref());
+        self.ledger.finish(&intent, &settlement, Some(&deed))?;
         Ok((applied, walked.fault))
     }
 
@@ -309,17 +319,17 @@ impl<P: Ports> Engine<P> {
         walked
     }
 
-    /// Reads an account back; answers what isn't as it was written.
+    /// Reads an account back; answers what isn't as it was written, and the account.
     async fn read_back(
         &mut self,
         at: usize,
         action: Action,
         known: Option<&KnownAccount>,
-    ) -> Result<Option<Problem>, CallFault> {
-        let Some(known) = known else { return Ok(None) };
+    ) -> Result<(Option<Problem>, Option<ObservedAccount>), CallFault> {
+        let Some(known) = known else { return Ok((None, None)) };
         let seen = self.apps[at].desk.observe(&[known.account]).await?;
         let account = seen.into_iter().find(|account| account.id == known.account);
-        Ok(mismatch(action, known, account.as_ref()))
+        Ok((mismatch(action, known, account.as_ref()), account))
     }
 
     /// What is known after a change that broke off.
@@ -454,6 +464,8 @@ fn takes_seat(change: &Change) -> bool {
         Step::Create(new) => new.role != Role::EndUser,
         Step::Write(patch) => patch.role.is_some_and(|(role, _)| role != Role::EndUser),
         Step::ChangeEmail { .. }
+        | Step::AddEmail(_)
+        | Step::Unmark
         | Step::EndSessions
         | Step::Join(_)
         | Step::Leave(_)

@@ -14,6 +14,7 @@ use super::ports::{
     AcceptedLedger as _, Clock, Completeness, CycleSummary, HandLedger as _, HoldState, Ledger, LedgerFault, Progress,
 };
 use super::saved::SavedOrder;
+use super::undo::{UndoFault, UndoOrder, UndoView, UndoWord};
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
 use super::{Abort, CycleOrder, CycleReport, Ending, Engine, Ports, Stop};
 
@@ -130,6 +131,13 @@ pub enum Command {
         /// In one app only.
         app: Option<String>,
     },
+    /// Show what undoing a cycle would bring back; carry it out with a person's word for what was shown.
+    Undo {
+        /// What is undone.
+        order: UndoOrder,
+        /// The word; none only shows.
+        word: Option<UndoWord>,
+    },
 }
 
 /// The answer.
@@ -192,6 +200,13 @@ pub enum Reply {
     Keeps(Vec<KeepView>),
     /// Keeps that were lifted.
     Lifted(Vec<KeepView>),
+    /// What is undone.
+    Undo {
+        /// The exit code.
+        code: u8,
+        /// What is brought back, and what isn't.
+        undo: Box<UndoView>,
+    },
     /// It can't be done.
     Refused {
         /// The exit code.
@@ -218,6 +233,7 @@ impl Reply {
         match self {
             Self::Cycle { code, .. }
             | Self::Plan { code, .. }
+            | Self::Undo { code, .. }
             | Self::Moved { code, .. }
             | Self::Hand { code, .. }
             | Self::Groups { code, .. }
@@ -256,6 +272,7 @@ impl Command {
             | Self::Groups
             | Self::Repin { .. }
             | Self::Keeps
+            | Self::Undo { .. }
             | Self::Lift { .. } => false,
         }
     }
@@ -279,6 +296,12 @@ impl From<Abort> for Reply {
 impl From<HoldFault> for Reply {
     fn from(fault: HoldFault) -> Self {
         Self::refused(2, "holds", fault, "`zendesk-dirsync holds list` shows what waits")
+    }
+}
+
+impl From<UndoFault> for Reply {
+    fn from(fault: UndoFault) -> Self {
+        Self::refused(fault.code(), fault.kind(), &fault, &fault.hint())
     }
 }
 
@@ -314,6 +337,7 @@ impl<P: Ports> Engine<P> {
             Command::Repin { text, directory, word } => self.repin(&text, directory.as_deref(), &word, actor).await,
             Command::Keeps => self.list_keeps(),
             Command::Lift { user, app } => self.lift(&user, app.as_deref(), actor),
+            Command::Undo { order, word } => self.run_undo(&order, word.as_ref(), actor, stop, progress).await,
         };
         carried.unwrap_or_else(Reply::from)
     }
@@ -328,6 +352,32 @@ impl<P: Ports> Engine<P> {
         let order = CycleOrder { actor: actor.to_owned(), only, stop };
         let report = self.cycle(order, progress).await?;
         Ok(report.refusal.clone().unwrap_or_else(|| Reply::cycle(&report)))
+    }
+
+    async fn run_undo(
+        &mut self,
+        order: &UndoOrder,
+        word: Option<&UndoWord>,
+        actor: &str,
+        stop: Stop,
+        progress: &mut dyn Progress,
+    ) -> Result<Reply, Abort> {
+        let Some(word) = word else {
+            return Ok(match self.plan_undo(order, actor).await? {
+                Ok(whole) => {
+                    let undo = Box::new(UndoView::of(&whole, None));
+                    Reply::Undo { code: whole.ending().code(), undo }
+                }
+                Err(fault) => fault.into(),
+            });
+        };
+        Ok(match self.undo(order, word, actor, stop, progress).await? {
+            Ok((whole, undone)) => {
+                let undo = Box::new(UndoView::of(&whole, Some(&undone)));
+                Reply::Undo { code: undone.ending.code(), undo }
+            }
+            Err(fault) => fault.into(),
+        })
     }
 
     async fn show_plan(

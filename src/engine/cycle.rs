@@ -23,7 +23,7 @@ use super::naming::Someone;
 use super::only::{narrow, planned};
 use super::planner::Planner;
 use super::ports::{
-    AppCounts, Clock, Completeness, CycleSummary, Directory, Event, Ledger, Progress, ReadFault, Report,
+    AppCounts, Clock, Completeness, CycleSummary, DeedLedger, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
 use super::propose::{Answers, ProposeFault, Whole};
 use super::saved::SavedOrder;
@@ -345,6 +345,7 @@ impl<P: Ports> Engine<P> {
         summary.text = super::pause::told_first(&pauses, summary.text);
         self.tell_cycle(&mut run, &summary, ending)?;
         self.ledger.end_cycle(&summary)?;
+        self.ledger.prune_deeds()?;
         tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, "cycle ended");
         Ok(CycleReport { ending, summary, faults: prepared.faults, plans, moved: None, refusal: None })
     }

@@ -9,6 +9,7 @@ pub mod command;
 mod compare;
 mod conclude;
 mod cycle;
+mod deeds;
 mod edits;
 mod gather;
 pub mod groups;
@@ -33,6 +34,7 @@ mod recalled;
 mod recover;
 mod reread;
 pub mod saved;
+pub mod undo;
 pub mod view;
 
 use std::collections::BTreeMap;

@@ -11,7 +11,7 @@ use crate::domain::outcome::{Notice, Problem, Subject, ToldCause, Verdict};
 use crate::domain::rules::AppRules;
 
 use super::apply::{Midway, Run, Suspends, interrupted, mismatch};
-use super::ports::{CallFault, Clock, Helpdesk, Intent, Ledger, Report, Settlement, Told};
+use super::ports::{CallFault, Clock, DeedLedger, Helpdesk, Intent, Ledger, Report, Settlement, Told};
 use super::{Abort, Engine, Ports};
 
 /// An app whose open intents couldn't be asked about: nothing new is planned for it.
@@ -90,7 +90,10 @@ impl<P: Ports> Engine<P> {
         // Even what looks done is compared once more: its wish counts as outstanding.
         let settlement = interrupted(intent.action, outcome.as_ref(), before, &now);
         if self.report.told(&intent.cycle, intent.seq)? == Told::No {
-            let notice = self.late_notice(intent, id, amiss, run);
+            let mut notice = self.late_notice(intent, id, amiss, run);
+            if self.ledger.deed(&intent.cycle, intent.seq)?.is_some_and(|deed| deed.undoes.is_some()) {
+                notice.subject = Subject::Undo;
+            }
             self.report.tell(&notice)?;
         }
         let settlement = match (intent.action, id) {
@@ -98,8 +101,7 @@ impl<P: Ports> Engine<P> {
             (_, Some(_)) => settlement,
             (_, None) => Settlement::Unchanged,
         };
-        self.ledger.settle(intent, &settlement)?;
-        Ok(())
+        self.finish_late(intent, &settlement, account)
     }
 
     /// Whether an account that a look-up found is the one that an intent was about. A mail alone doesn't make it so.

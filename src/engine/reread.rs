@@ -26,6 +26,8 @@ fn takes_access(change: &Change) -> bool {
             .is_some_and(|((to, custom), (from, was))| to < from || (to == from && was.is_some() && custom != was)),
         Step::Create(_)
         | Step::ChangeEmail { .. }
+        | Step::AddEmail(_)
+        | Step::Unmark
         | Step::EndSessions
         | Step::Join(_)
         | Step::Leave(_)

@@ -290,7 +290,7 @@ pub fn json(value: &FieldValue) -> serde_json::Value {
     }
 }
 
-fn change_view(change: &Change, held: &BTreeMap<Digest, HeldView>) -> ChangeView {
+pub(super) fn change_view(change: &Change, held: &BTreeMap<Digest, HeldView>) -> ChangeView {
     let digest = change.digest();
     ChangeView {
         digest: digest.to_string(),
@@ -314,7 +314,7 @@ fn change_view(change: &Change, held: &BTreeMap<Digest, HeldView>) -> ChangeView
     }
 }
 
-fn held_views(holds: &[Hold]) -> BTreeMap<Digest, HeldView> {
+pub(super) fn held_views(holds: &[Hold]) -> BTreeMap<Digest, HeldView> {
     let mut views = BTreeMap::new();
     for hold in holds {
         let view = HeldView { id: hold.id().to_string(), limit: hold.reason.code().to_owned() };

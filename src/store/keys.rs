@@ -79,6 +79,23 @@ pub(super) fn intent(cycle: &CycleId, seq: u64) -> Vec<u8> {
     joined(&[cycle.as_str().as_bytes(), b"\0", &seq.to_be_bytes()])
 }
 
+/// Everything of a cycle, by place.
+pub(super) fn cycle(cycle: &CycleId) -> Vec<u8> {
+    joined(&[cycle.as_str().as_bytes(), b"\0"])
+}
+
+/// A deed: by person, in the order of the serials at which they were begun.
+pub(super) fn deed(app: &AppName, about: &PersonId, serial: u64) -> Vec<u8> {
+    let mut key = person(app, about);
+    key.extend(serial.to_be_bytes());
+    key
+}
+
+/// The number that a key is.
+pub(super) fn number_of(key: &[u8]) -> u64 {
+    key.last_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
 /// A hold.
 pub(super) fn hold(app: &AppName, id: Digest) -> Vec<u8> {
     joined(&[app.as_str().as_bytes(), b"\0", &id.0])

@@ -7,18 +7,19 @@ use std::fmt;
 use std::fs::File;
 
 use super::keys;
-use super::records::{self, HoldHead, NotedIntent, Pinned, Stored};
+use super::records::{self, DeedKey, HoldHead, NotedIntent, Pinned, Stored};
 use super::revision::is_other;
 use super::sealed::{Tree, damaged};
 use super::vault::{Draft, Turned, Vault};
 use crate::domain::account::{KnownAccount, Standing, Trace};
 use crate::domain::assignment::PinKey;
 use crate::domain::brake::Experience;
+use crate::domain::deed::Deed;
 use crate::domain::id::{AccountId, AppName, DirectoryName, EntryId, Malformed, PersonId};
 use crate::domain::keep::Keep;
 use crate::domain::scope::GroupSeen;
 use crate::engine::ports::{
-    AppStanding, CycleSummary, HeldChange, HoldRecord, Intent, Ledger, LedgerFault, Settlement, Trouble,
+    AppStanding, CycleSummary, DeedCycle, HeldChange, HoldRecord, Intent, Ledger, LedgerFault, Settlement, Trouble,
 };
 
 /// So many cycles are kept for `status`.
@@ -69,6 +70,9 @@ pub(super) fn examine(
         Tree::Troubles => parse::<Trouble>(tree, key, payload).map(drop),
         Tree::Keeps => parse::<Keep>(tree, key, payload).map(drop),
         Tree::Cycles => parse::<CycleSummary>(tree, key, payload).map(drop),
+        Tree::Deeds => parse::<Deed>(tree, key, payload).map(drop),
+        Tree::DeedPlaces => parse::<DeedKey>(tree, key, payload).map(drop),
+        Tree::DeedCycles => parse::<DeedCycle>(tree, key, payload).map(drop),
         // Whether they are there is all that is asked, or they are read by whoever needs them.
         Tree::Meta | Tree::Parts | Tree::Portraits | Tree::Marks => Ok(()),
     }
@@ -81,6 +85,10 @@ fn is_active(payload: &[u8]) -> bool {
 impl SledLedger {
     pub(super) const fn new(vault: Vault, population: BTreeMap<String, usize>, lock: File) -> Self {
         Self { vault, population, fresh: None, _lock: lock }
+    }
+
+    pub(super) const fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     pub(super) fn read<T: Stored>(&self, tree: Tree, key: &[u8]) -> Result<Option<T>, LedgerFault> {
@@ -144,6 +152,41 @@ impl SledLedger {
             draft.remove(Tree::Owners, key);
         }
         Ok(())
+    }
+
+    /// The noting of an intent; none when it is noted already.
+    pub(super) fn draft_intent(&self, intent: &Intent) -> Result<Option<Draft>, LedgerFault> {
+        let key = keys::intent(&intent.cycle, intent.seq);
+        match self.read::<NotedIntent>(Tree::Intents, &key)? {
+            Some(noted) if noted.intent == *intent => return Ok(None),
+            // Two changes in one place of the report would settle each other.
+            Some(_) => return Err(damaged(Tree::Intents, &key, "another change is noted there and isn't settled")),
+            None => {}
+        }
+        let noted = NotedIntent { noted: self.serial().saturating_add(1), intent: intent.clone() };
+        let mut draft = Draft::default();
+        draft.put(Tree::Intents, key, &records::write(&noted)?)?;
+        Ok(Some(draft))
+    }
+
+    /// The end of an intent, with what is known now.
+    pub(super) fn draft_settlement(&self, intent: &Intent, settlement: &Settlement) -> Result<Draft, LedgerFault> {
+        let mut draft = Draft::default();
+        draft.remove(Tree::Intents, keys::intent(&intent.cycle, intent.seq));
+        match settlement {
+            Settlement::Known(known) => self.put_accounts(&mut draft, &intent.app, &[known])?,
+            Settlement::Forgotten => {
+                if let Some(known) = self.known(&intent.app, &intent.person)? {
+                    self.revise(&mut draft)?;
+                    self.disown(&mut draft, &intent.app, &known)?;
+                }
+                let key = keys::person(&intent.app, &intent.person);
+                draft.remove(Tree::Accounts, key.clone());
+                draft.remove(Tree::Fingerprints, key);
+            }
+            Settlement::Unchanged => {}
+        }
+        Ok(draft)
     }
 
     /// A draft that removes everything below a prefix; what is put into it afterwards stays.
@@ -264,35 +307,14 @@ impl Ledger for SledLedger {
     }
 
     fn intend(&mut self, intent: &Intent) -> Result<(), LedgerFault> {
-        let key = keys::intent(&intent.cycle, intent.seq);
-        match self.read::<NotedIntent>(Tree::Intents, &key)? {
-            Some(noted) if noted.intent == *intent => return Ok(()),
-            // Two changes in one place of the report would settle each other.
-            Some(_) => return Err(damaged(Tree::Intents, &key, "another change is noted there and isn't settled")),
-            None => {}
+        match self.draft_intent(intent)? {
+            Some(draft) => self.commit(draft),
+            None => Ok(()),
         }
-        let noted = NotedIntent { noted: self.serial().saturating_add(1), intent: intent.clone() };
-        let mut draft = Draft::default();
-        draft.put(Tree::Intents, key, &records::write(&noted)?)?;
-        self.commit(draft)
     }
 
     fn settle(&mut self, intent: &Intent, settlement: &Settlement) -> Result<(), LedgerFault> {
-        let mut draft = Draft::default();
-        draft.remove(Tree::Intents, keys::intent(&intent.cycle, intent.seq));
-        match settlement {
-            Settlement::Known(known) => self.put_accounts(&mut draft, &intent.app, &[known])?,
-            Settlement::Forgotten => {
-                if let Some(known) = self.known(&intent.app, &intent.person)? {
-                    self.revise(&mut draft)?;
-                    self.disown(&mut draft, &intent.app, &known)?;
-                }
-                let key = keys::person(&intent.app, &intent.person);
-                draft.remove(Tree::Accounts, key.clone());
-                draft.remove(Tree::Fingerprints, key);
-            }
-            Settlement::Unchanged => {}
-        }
+        let draft = self.draft_settlement(intent, settlement)?;
         self.commit(draft)
     }
 

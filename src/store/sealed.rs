@@ -34,6 +34,12 @@ pub(super) enum Tree {
     Marks,
     /// By number: how a cycle ended.
     Cycles,
+    /// By app, directory, entry and serial: what was done to a person.
+    Deeds,
+    /// By cycle and place: the key of a deed.
+    DeedPlaces,
+    /// By number: a cycle of which deeds are kept.
+    DeedCycles,
     /// The manifest, bindings, and which apps had an accepted cycle.
     Meta,
     /// By tree, key and number: the rest of values that are too long for one.
@@ -42,7 +48,7 @@ pub(super) enum Tree {
 
 impl Tree {
     /// All of them, by position.
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Fingerprints,
         Self::Accounts,
         Self::Owners,
@@ -56,6 +62,9 @@ impl Tree {
         Self::Portraits,
         Self::Marks,
         Self::Cycles,
+        Self::Deeds,
+        Self::DeedPlaces,
+        Self::DeedCycles,
         Self::Meta,
         Self::Parts,
     ];
@@ -76,6 +85,9 @@ impl Tree {
             Self::Portraits => "portraits",
             Self::Marks => "marks",
             Self::Cycles => "cycles",
+            Self::Deeds => "deeds",
+            Self::DeedPlaces => "deed_places",
+            Self::DeedCycles => "deed_cycles",
             Self::Meta => "meta",
             Self::Parts => "parts",
         }

@@ -234,6 +234,11 @@ impl Vault {
         })
     }
 
+    /// The last key of a tree.
+    pub(super) fn last(&self, tree: Tree) -> Result<Option<Vec<u8>>, LedgerFault> {
+        calmly(|| Ok(self.trees[tree.index()].last().map_err(told)?.map(|(key, _)| key.to_vec())))
+    }
+
     /// Carries a step out as one, and makes it durable. A step that changes nothing writes nothing.
     ///
     /// # Errors

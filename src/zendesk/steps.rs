@@ -35,7 +35,9 @@ pub(super) async fn carry_out(
         Step::Create(_) => Err(unfit(format!("account {id} exists already"))),
         Step::Write(patch) if patch.is_empty() => Ok((Effect::AlreadySo, None)),
         Step::Write(patch) => write(caller, id, patch).await,
+        Step::Unmark => unmark(caller, id).await,
         Step::ChangeEmail { from, to, old } => change_email(caller, id, from.as_ref(), to, *old).await,
+        Step::AddEmail(email) => add_further(caller, id, email).await,
         Step::EndSessions => done(caller.send(&Call::delete("users/{id}/sessions", &[id.0])).await),
         Step::Join(group) => join(caller, id, *group).await,
         Step::Leave(group) => leave(caller, id, *group).await,
@@ -129,6 +131,11 @@ async fn write(caller: &mut Caller, id: AccountId, patch: &Patch) -> Did {
     put(caller, id, user, patch.role.map(|(role, _)| role), suspended).await
 }
 
+/// Takes the external id off: null clears it, as it does every other attribute (API reference, Users).
+async fn unmark(caller: &mut Caller, id: AccountId) -> Did {
+    put(caller, id, Map::from_iter([("external_id".to_owned(), Value::Null)]), None, None).await
+}
+
 /// Sends a PUT of a user and sees that role and suspension are as they were sent: Zendesk answers with success when it
 /// ignores an attribute.
 async fn put(
@@ -179,6 +186,15 @@ async fn change_email(caller: &mut Caller, id: AccountId, from: Option<&Email>, 
         }
         (OldEmail::Removed, None) | (OldEmail::Kept, _) => Ok(did),
     }
+}
+
+/// Adds a further address, unless it is there.
+async fn add_further(caller: &mut Caller, id: AccountId, email: &Email) -> Did {
+    let identities = users::identities(caller, id).await?;
+    if identities.iter().any(|identity| identity.email().as_ref() == Some(email)) {
+        return Ok((Effect::AlreadySo, None));
+    }
+    add_email(caller, id, email).await.map(|_| (Effect::Done, None))
 }
 
 /// Adds a verified address, without a mail to the person (API reference, User Identities).

@@ -168,6 +168,7 @@ const ENGINE_FORMATS: &[&str] = &[
     "src/engine/lease_view.rs",
     "src/engine/progress.rs",
     "src/engine/saved.rs",
+    "src/engine/undo/view.rs",
     "src/engine/view.rs",
     "src/engine/byhand.rs",
     "src/engine/groups.rs",

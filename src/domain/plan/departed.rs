@@ -162,16 +162,16 @@ fn unseen(known: KnownAccount, departure: &Departure) -> Decision {
 
 /// Whether a removal blocks sign-in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum SignInPart {
+pub(super) enum SignInPart {
     Suspend,
     Left,
 }
 
 /// What a removal consists of. No standing: the link is given up.
-struct Parts {
-    fields: Vec<FieldChange>,
-    steps: Vec<Step>,
-    standing: Option<Standing>,
+pub(super) struct Parts {
+    pub(super) fields: Vec<FieldChange>,
+    pub(super) steps: Vec<Step>,
+    pub(super) standing: Option<Standing>,
 }
 
 impl Parts {
@@ -180,7 +180,12 @@ impl Parts {
     }
 
     /// In the order that ends access first: suspend, end sessions, leave groups, free the seat, take tags back.
-    fn removal(context: &Context<'_>, known: &KnownAccount, account: &ObservedAccount, sign_in: SignInPart) -> Self {
+    pub(super) fn removal(
+        context: &Context<'_>,
+        known: &KnownAccount,
+        account: &ObservedAccount,
+        sign_in: SignInPart,
+    ) -> Self {
         let mut fields = Vec::new();
         let mut steps = Vec::new();
         let mut note = |field, before, after| fields.push(FieldChange { field, before, after });

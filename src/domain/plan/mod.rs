@@ -5,8 +5,10 @@
 
 mod by_hand;
 mod departed;
+mod inverse;
 mod matching;
 mod order;
+pub mod undo;
 mod wanted;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::{AcceptedLedger, HandLedger, ImageLedger, KeepLedger, LeaseLedger, Revisions};
+use super::{AcceptedLedger, DeedLedger, HandLedger, ImageLedger, KeepLedger, LeaseLedger, Revisions};
 use crate::domain::account::{KnownAccount, Trace};
 use crate::domain::assignment::PinKey;
 use crate::domain::brake::Experience;
@@ -207,7 +207,7 @@ pub struct AppCounts {
 
 /// What the store remembers. Every method that changes it is durable when it returns.
 pub trait Ledger:
-    AcceptedLedger + HandLedger + ImageLedger + KeepLedger + LeaseLedger + Revisions + Send + Sync
+    AcceptedLedger + DeedLedger + HandLedger + ImageLedger + KeepLedger + LeaseLedger + Revisions + Send + Sync
 {
     /// Raised with every durable change.
     fn serial(&self) -> u64;

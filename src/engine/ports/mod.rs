@@ -3,6 +3,7 @@
 //! Adapters implement these and know nothing of one another. Faults answer what to do, not what went wrong inside.
 
 mod accepted;
+mod deeds;
 mod directory;
 mod hand;
 mod helpdesk;
@@ -14,6 +15,7 @@ mod report;
 mod revision;
 
 pub use accepted::AcceptedLedger;
+pub use deeds::{DeedCycle, DeedLedger, cycles_kept};
 pub use directory::{Directory, GroupLook, GroupOrder, GroupThere, Named, ReadFault, ReadOrder};
 pub use hand::{HandLedger, Label};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};

@@ -4,6 +4,7 @@
 //! (not self-describing): a new field means a new version and a reader for the old one. The golden bytes in the tests
 //! notice a change.
 
+mod deeds;
 mod hand;
 mod holds;
 mod images;
@@ -26,6 +27,7 @@ use crate::domain::mapping::Field;
 use crate::domain::scope::GroupSeen;
 use crate::engine::ports::{Intent, LedgerFault, Trouble};
 
+pub(super) use deeds::DeedKey;
 pub(super) use holds::HoldHead;
 
 /// The number of the store's own format: what trees there are and how their keys are made.

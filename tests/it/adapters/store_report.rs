@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use zendesk_dirsync::domain::account::{Catalog, KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
+use zendesk_dirsync::domain::deed::Deed;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, Digest, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::image::{ImageHead, Portrait};
 use zendesk_dirsync::domain::keep::Keep;
@@ -17,8 +18,9 @@ use zendesk_dirsync::domain::pause::{Pause, Pauses};
 use zendesk_dirsync::domain::scope::GroupSeen;
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AcceptedLedger, AppStanding, CycleSummary, HandLedger, HoldRecord, ImageLedger, Intent, KeepLedger, Label,
-    LeaseLedger, Ledger, LedgerFault, Report, ReportFault, Revision, Revisions, Settlement, Told, Trouble,
+    AcceptedLedger, AppStanding, CycleSummary, DeedCycle, DeedLedger, HandLedger, HoldRecord, ImageLedger, Intent,
+    KeepLedger, Label, LeaseLedger, Ledger, LedgerFault, Report, ReportFault, Revision, Revisions, Settlement, Told,
+    Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -163,6 +165,30 @@ impl HandLedger for Watched<SledLedger> {
     }
     fn set_label(&mut self, app: &AppName, person: &PersonId, label: Option<&Label>) -> Result<(), LedgerFault> {
         self.during("set_label", |inner| inner.set_label(app, person, label))
+    }
+}
+
+impl DeedLedger for Watched<SledLedger> {
+    fn begin(&mut self, intent: &Intent, deed: &Deed) -> Result<(), LedgerFault> {
+        self.during("begin", |inner| inner.begin(intent, deed))
+    }
+    fn finish(&mut self, intent: &Intent, settlement: &Settlement, deed: Option<&Deed>) -> Result<(), LedgerFault> {
+        self.during("finish", |inner| inner.finish(intent, settlement, deed))
+    }
+    fn deed(&self, cycle: &CycleId, seq: u64) -> Result<Option<Deed>, LedgerFault> {
+        self.inner.deed(cycle, seq)
+    }
+    fn deeds(&self, cycle: &CycleId) -> Result<Vec<Deed>, LedgerFault> {
+        self.inner.deeds(cycle)
+    }
+    fn deeds_of(&self, app: &AppName, person: &PersonId) -> Result<Vec<Deed>, LedgerFault> {
+        self.inner.deeds_of(app, person)
+    }
+    fn deed_cycles(&self) -> Result<Vec<DeedCycle>, LedgerFault> {
+        self.inner.deed_cycles()
+    }
+    fn prune_deeds(&mut self) -> Result<(), LedgerFault> {
+        self.during("prune_deeds", |inner| inner.prune_deeds())
     }
 }
 

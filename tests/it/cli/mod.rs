@@ -21,4 +21,5 @@ mod saved;
 mod secrets;
 mod service_manager;
 mod socket;
+mod undo;
 mod usage;

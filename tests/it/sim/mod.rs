@@ -7,4 +7,5 @@ pub mod rig;
 mod rng;
 mod seeds;
 mod stories;
+mod undoing;
 mod world;

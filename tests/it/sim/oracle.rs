@@ -290,6 +290,8 @@ impl Look<'_> {
                     | Step::ChangeEmail { .. }
                     | Step::Join(_)
                     | Step::MakeDefault(_)
+                    | Step::AddEmail(_)
+                    | Step::Unmark
                     | Step::AddTags(_) => false,
                 };
                 if takes {
@@ -340,6 +342,8 @@ impl Look<'_> {
             | Step::Join(_)
             | Step::Leave(_)
             | Step::MakeDefault(_)
+            | Step::AddEmail(_)
+            | Step::Unmark
             | Step::AddTags(_)
             | Step::RemoveTags(_) => false,
         }

@@ -178,6 +178,15 @@ impl Rig {
         self.runtime.block_on(engine.carry_out(command, "alice", Stop::never(), &mut Silent))
     }
 
+    /// Waits for something on the virtual clock; none when a fuse burnt.
+    pub fn wait<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        match catch_unwind(AssertUnwindSafe(|| self.runtime.block_on(work))) {
+            Ok(done) => Some(done),
+            Err(why) if why.is::<Burnt>() => None,
+            Err(why) => resume_unwind(why),
+        }
+    }
+
     /// Plans, and changes nothing.
     pub fn prepare(&self) {
         self.prepare_before(&mut Silent);

@@ -230,6 +230,15 @@ impl Desk {
             Step::Create(_) => {}
             Step::Write(patch) => self.write(id, patch)?,
             Step::ChangeEmail { from, to, old } => self.change_email(id, from.as_ref(), to, *old)?,
+            Step::Unmark => self.user(id).external_id = None,
+            Step::AddEmail(email) => {
+                if self.by_email(email).is_some_and(|other| other.id != id) {
+                    return Err(refused("email_taken", "Value: is already being used by another user"));
+                }
+                if !before.has_email(email) {
+                    self.user(id).further.insert(email.clone());
+                }
+            }
             Step::EndSessions => return Ok((id, Effect::Done)),
             Step::Join(group) => self.join(id, group.0)?,
             Step::Leave(group) => self.leave(id, group.0)?,

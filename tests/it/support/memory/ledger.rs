@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use zendesk_dirsync::domain::account::{KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
 use zendesk_dirsync::domain::brake::Experience;
+use zendesk_dirsync::domain::deed::Deed;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::lease::LeaseMark;
@@ -41,6 +42,27 @@ pub struct LedgerState {
     pub instance: Option<[u8; 16]>,
     pub leases: BTreeMap<AppName, LeaseMark>,
     pub doubted: BTreeSet<AppName>,
+    /// In the order in which they were begun.
+    pub deeds: Vec<Deed>,
+}
+
+impl LedgerState {
+    /// Ends an intent, with what is known now.
+    pub(super) fn settle(&mut self, intent: &Intent, settlement: &Settlement) {
+        self.intents.remove(&(intent.cycle.clone(), intent.seq));
+        let key = (intent.app.clone(), intent.person.clone());
+        match settlement {
+            Settlement::Known(known) => {
+                self.revision += 1;
+                self.accounts.insert(key, (**known).clone());
+            }
+            Settlement::Forgotten => {
+                self.revision += 1;
+                self.accounts.remove(&key);
+            }
+            Settlement::Unchanged => {}
+        }
+    }
 }
 
 /// A ledger in memory.
@@ -85,6 +107,17 @@ impl MemoryLedger {
     /// The disk fails after so many more mutating calls; none mends it.
     pub fn fails_after(&self, calls: Option<usize>) {
         *lock(&self.left) = calls;
+    }
+
+    /// Looks at all that is kept.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&LedgerState) -> T) -> T {
+        look(&lock(&self.state))
+    }
+
+    /// Notes an intent.
+    pub(super) fn note(&self, state: &mut LedgerState, intent: &Intent) {
+        state.intents.insert((intent.cycle.clone(), intent.seq), intent.clone());
+        lock(&self.begun).push(intent.clone());
     }
 
     pub(super) fn mutate<T>(
@@ -215,27 +248,14 @@ impl Ledger for MemoryLedger {
 
     fn intend(&mut self, intent: &Intent) -> Result<(), LedgerFault> {
         self.mutate(|state| {
-            state.intents.insert((intent.cycle.clone(), intent.seq), intent.clone());
-            lock(&self.begun).push(intent.clone());
+            self.note(state, intent);
             Ok(())
         })
     }
 
     fn settle(&mut self, intent: &Intent, settlement: &Settlement) -> Result<(), LedgerFault> {
         self.mutate(|state| {
-            state.intents.remove(&(intent.cycle.clone(), intent.seq));
-            let key = (intent.app.clone(), intent.person.clone());
-            match settlement {
-                Settlement::Known(known) => {
-                    state.revision += 1;
-                    state.accounts.insert(key, (**known).clone());
-                }
-                Settlement::Forgotten => {
-                    state.revision += 1;
-                    state.accounts.remove(&key);
-                }
-                Settlement::Unchanged => {}
-            }
+            state.settle(intent, settlement);
             Ok(())
         })
     }

@@ -6,6 +6,7 @@
 mod accepted;
 mod clock;
 mod company;
+mod deeds;
 mod desk;
 mod directory;
 mod fuse;

@@ -140,6 +140,7 @@ fn an_order_that_breaks_off_leaves_the_person_kept_and_can_be_given_again() {
         for _ in 0..2 {
             rig.cycle();
         }
+        rig.desk().mend();
         done(&rig, HandOrder::Deprovision, "bob@example.org");
         let bob = rig.user("bob@example.org").unwrap();
         assert_eq!((bob.suspended, bob.role, kept(&rig)), (Some(By::Us), Role::EndUser, 1), "call {nth}");

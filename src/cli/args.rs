@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args_hand::{DeprovisionArgs, KeepsArgs, LinkArgs, PauseArgs, PersonArgs};
+use super::args_hand::{DeprovisionArgs, GroupsArgs, KeepsArgs, LinkArgs, PauseArgs, PersonArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Keeps Zendesk accounts in step with the groups of an LDAP directory or Active Directory.
@@ -79,6 +79,11 @@ pub enum Sub {
     Apply(ApplyArgs),
     /// List, show, approve or reject what waits for a person.
     Holds(HoldsArgs),
+    /// Have the next cycle try again at once: a person whose changes failed, or an app in quarantine.
+    ///
+    /// Whoever fails is tried again after five minutes, doubling to a day, and not any more after 28 days. An app whose
+    /// writes fail, or that refuses the credentials, is only probed, with the same pauses. `status` shows both.
+    Retry(RetryArgs),
     /// Show which copy of this service may write, or take that over.
     Lease(LeaseArgs),
     /// End one person's access now, though the directory may still want them.
@@ -114,6 +119,8 @@ pub enum Sub {
     /// changed since stays as it is. The next cycles leave the people alone until the directory says something new of
     /// them, or a person does.
     Undo(UndoArgs),
+    /// List the assigned groups, or pin an assignment to the group that its text names now.
+    Groups(GroupsArgs),
     /// Search the report: what was done, to whom, and why.
     Report(Box<ReportArgs>),
     /// Show how the service is: last and next cycle, what waits, the age of the last complete read.
@@ -188,6 +195,17 @@ pub struct ApplyArgs {
     /// How many changes it has; needed when no terminal is there to ask.
     #[arg(long, value_name = "N")]
     pub count: Option<usize>,
+}
+
+/// `retry`.
+#[derive(Debug, Args)]
+pub struct RetryArgs {
+    /// This person, by mail or immutable id.
+    #[arg(required_unless_present = "app")]
+    pub user: Option<String>,
+    /// Only in this app; without a person, the app itself and everybody who failed in it.
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
 }
 
 /// `holds`.

@@ -97,3 +97,33 @@ pub enum KeepsSub {
         app: Option<String>,
     },
 }
+
+/// `groups`.
+#[derive(Debug, Args)]
+pub struct GroupsArgs {
+    /// What to do with assigned groups.
+    #[command(subcommand)]
+    pub command: Option<GroupsSub>,
+}
+
+/// What to do with assigned groups.
+#[derive(Debug, Subcommand)]
+pub enum GroupsSub {
+    /// List the assigned groups: the text, the pinned id, and what the directory shows of them now.
+    List {
+        /// How it is shown.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
+    /// Pin an assignment to the group that its text names now, after the former one was made anew.
+    Repin {
+        /// The text of the assignment, as it is in the configuration.
+        text: String,
+        /// The directory, if several have an assignment with this text.
+        #[arg(long, value_name = "DIRECTORY")]
+        directory: Option<String>,
+        /// Don't ask; needed when no terminal is there to ask on.
+        #[arg(long)]
+        yes: bool,
+    },
+}

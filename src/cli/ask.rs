@@ -39,17 +39,20 @@ const fn looks_only(command: &Command) -> bool {
         | Command::Status
         | Command::Holds
         | Command::Keeps
+        | Command::Groups
         | Command::Undo { word: None, .. } => true,
         Command::Cycle { .. }
         | Command::Apply(_)
         | Command::Approve { .. }
         | Command::Reject { .. }
+        | Command::Retry { .. }
         | Command::Leases { .. }
         | Command::TakeLease { .. }
         | Command::Pause { .. }
         | Command::Resume { .. }
         | Command::ByHand { .. }
         | Command::Link { .. }
+        | Command::Repin { .. }
         | Command::Lift { .. }
         | Command::Undo { word: Some(_), .. } => false,
     }

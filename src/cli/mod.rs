@@ -3,10 +3,12 @@
 mod args;
 mod args_hand;
 mod ask;
+mod brakes;
 mod check;
 mod env;
 mod exit;
 mod fold;
+mod groups;
 mod hand;
 mod join;
 mod lease;
@@ -78,6 +80,7 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
             | Sub::Plan(_)
             | Sub::Apply(_)
             | Sub::Holds(_)
+            | Sub::Retry(_)
             | Sub::Lease(_)
             | Sub::Deprovision(_)
             | Sub::Release(_)
@@ -87,6 +90,7 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
             | Sub::Resume { .. }
             | Sub::Keeps(_)
             | Sub::Undo(_)
+            | Sub::Groups(_)
             | Sub::Report(_)
             | Sub::Status { .. },
         )
@@ -142,6 +146,7 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         Some(Sub::Holds(args)) => {
             ask::holds(&joined, args.command.unwrap_or(HoldsSub::List { format: Format::Text })).await
         }
+        Some(Sub::Retry(args)) => brakes::retry(&joined, args).await,
         Some(Sub::Lease(args)) => {
             lease::lease(&joined, args.command.unwrap_or(LeaseSub::Show { app: None, format: Format::Text })).await
         }
@@ -153,6 +158,7 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         Some(Sub::Resume { app }) => hand::resume(&joined, app).await,
         Some(Sub::Keeps(args)) => hand::keeps(&joined, args).await,
         Some(Sub::Undo(args)) => undo::undo(&joined, args).await,
+        Some(Sub::Groups(args)) => groups::groups(&joined, args).await,
         Some(Sub::Report(args)) => report::report(&joined, *args).await,
         Some(Sub::Status { format }) => ask::status(&joined, format).await,
         Some(Sub::Completions { .. } | Sub::Man { .. }) => Ok(Exit::Done),

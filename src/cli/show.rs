@@ -62,6 +62,7 @@ pub fn plan(plan: &PlanView) -> String {
 pub(super) fn change_block(change: &ChangeView) -> String {
     let mut out = String::new();
     let held = change.held.as_ref().map(|held| format!("  [waits: {}]", held.limit)).unwrap_or_default();
+    let held = change.deferred.as_ref().map_or(held, |deferred| format!("  [{}]", deferred.text()));
     let _ = writeln!(out, "{:12} {}  {}{held}", change.action, visible(&change.user), visible(&change.name));
     let mut because = change.cause.code.clone();
     if !change.cause.groups.is_empty() {
@@ -179,6 +180,9 @@ pub fn status(status: &StatusView) -> String {
     }
     let since = status.held_since.as_ref().map(|since| format!(" since {since}")).unwrap_or_default();
     line("waiting", format!("{} for a person{since}", changes_text(status.held)));
+    for (name, text) in super::brakes::lines(&status.brakes, status.held_since.as_deref()) {
+        line(name, text);
+    }
     for sign in &status.signs {
         line("notice", sign.clone());
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use chrono_tz::{TZ_VARIANTS, Tz};
 
-use super::reader::Table;
+use super::reader::{Place, Table};
 use super::values::{Wrong, absolute_path, closest, file_path, shown};
 use crate::domain::brake::{FirstCycle, Limit, Limits};
 use crate::domain::schedule::Schedule;
@@ -94,21 +94,54 @@ pub(super) fn report(mut table: Table<'_>) -> ReportSettings {
 pub(super) fn brake(mut table: Table<'_>) -> Limits {
     let default = Limits::default();
     let first_cycle = table.one_of("first_cycle", &[("hold", FirstCycle::Hold), ("apply", FirstCycle::Apply)]);
+    let shown = limit(&mut table, "removals_shown", default.shown);
+    let absence = limit(&mut table, "removals_by_absence", default.absence);
+    let takes = limit(&mut table, "takes_or_raises", default.takes_or_raises);
+    // Whoever lets more through in a cycle, and says nothing of a day, means that it may go through.
+    let day = limit(&mut table, "removals_24h", default.removals_24h.or_more(shown.limit).or_more(absence.limit));
+    let week = limit(&mut table, "removals_7d", default.removals_7d.or_more(day.limit));
+    let takes_day = limit(&mut table, "takes_or_raises_24h", default.takes_or_raises_24h.or_more(takes.limit));
+    for (longer, shorter) in [(&day, &shown), (&day, &absence), (&week, &day), (&takes_day, &takes)] {
+        in_order(&table, longer, shorter);
+    }
     let limits = Limits {
-        shown: limit(&mut table, "removals_shown", default.shown),
-        absence: limit(&mut table, "removals_by_absence", default.absence),
-        takes_or_raises: limit(&mut table, "takes_or_raises", default.takes_or_raises),
-        creations: limit(&mut table, "creations", default.creations),
-        source_gone: limit(&mut table, "source_gone", default.source_gone),
+        shown: shown.limit,
+        absence: absence.limit,
+        removals_24h: day.limit,
+        removals_7d: week.limit,
+        takes_or_raises: takes.limit,
+        takes_or_raises_24h: takes_day.limit,
+        creations: limit(&mut table, "creations", default.creations).limit,
+        source_gone: limit(&mut table, "source_gone", default.source_gone).limit,
         first_cycle: first_cycle.unwrap_or(default.first_cycle),
     };
     table.finish();
     limits
 }
 
+/// A limit, and where it is given, if it is.
+struct Given {
+    key: &'static str,
+    limit: Limit,
+    place: Option<Place>,
+}
+
+/// Refuses a limit that could never count, because one over a longer time lets fewer through.
+fn in_order(table: &Table<'_>, longer: &Given, shorter: &Given) {
+    let (Some(place), Some(_)) = (&longer.place, &shorter.place) else { return };
+    let (long, short) = (longer.limit, shorter.limit);
+    if long.count < short.count && long.percent <= short.percent
+        || long.count <= short.count && long.percent < short.percent
+    {
+        let what = format!("it lets fewer through than {}, which then never counts", shorter.key);
+        let remedy = format!("write at least {{ count = {}, percent = {} }}", short.count, short.percent);
+        table.sink().fault(place, what, remedy);
+    }
+}
+
 /// A limit. Both halves must be given: the larger one counts, so that a half taken from the defaults could undo the
 /// other.
-fn limit(brake: &mut Table<'_>, key: &'static str, default: Limit) -> Limit {
+fn limit(brake: &mut Table<'_>, key: &'static str, default: Limit) -> Given {
     let given = brake.holds_table(key);
     let remedy = format!(
         "write both, for the larger counts: {key} = {{ count = {}, percent = {} }}",
@@ -119,8 +152,10 @@ fn limit(brake: &mut Table<'_>, key: &'static str, default: Limit) -> Limit {
         table.need("count", &remedy);
         table.need("percent", &remedy);
     }
+    let place = given.then(|| table.place().clone());
     let count = table.whole("count", LIMIT_COUNT_BOUNDS).map(|number| number as usize);
     let percent = table.whole("percent", LIMIT_PERCENT_BOUNDS).map(|number| number as usize);
     table.finish();
-    Limit { count: count.unwrap_or(default.count), percent: percent.unwrap_or(default.percent) }
+    let limit = Limit { count: count.unwrap_or(default.count), percent: percent.unwrap_or(default.percent) };
+    Given { key, limit, place }
 }

@@ -289,6 +289,7 @@ impl<P: Ports> State<P> {
         let shared = lock(&self.shared);
         let now = (self.now)();
         let mut status = shared.status.clone();
+        status.brakes.age_at(now);
         status.daemon = Some(shared.phase.clone().unwrap_or_else(|| "idle".into()));
         status.next = self.next().map(|next| next.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
         status.read_age_s = status.last_complete.as_ref().and_then(|cycle| {

@@ -151,10 +151,13 @@ where
             Command::ByHand { .. } | Command::Link { .. } => "carrying out an order by hand",
             Command::Status
             | Command::Holds
+            | Command::Retry { .. }
             | Command::Approve { .. }
             | Command::Reject { .. }
             | Command::Pause { .. }
             | Command::Resume { .. }
+            | Command::Groups
+            | Command::Repin { .. }
             | Command::Keeps
             | Command::Lift { .. } => "answering",
         };

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::check::{Finding, check};
+use super::look_for::look_for;
 use super::look_up::{Whom, look_up};
 use super::read::read;
 use super::search::Session;
@@ -19,7 +20,7 @@ use crate::domain::dn::Dn;
 use crate::domain::id::EntryId;
 use crate::domain::scope::{CompleteRead, Presence, Sight};
 use crate::domain::settings::DirectorySettings;
-use crate::engine::ports::{GroupOrder, ReadFault, ReadOrder, Secret};
+use crate::engine::ports::{GroupLook, GroupOrder, ReadFault, ReadOrder, Secret};
 
 /// After so long without a request the connection is closed; the next request opens another.
 const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -31,6 +32,7 @@ const REQUESTS_WAITING: usize = 1;
 pub(super) enum Request {
     Read { order: ReadOrder, sights: mpsc::Sender<Sight>, reply: oneshot::Sender<Result<CompleteRead, ReadFault>> },
     LookUp { whom: Whom, reply: oneshot::Sender<Result<Presence, ReadFault>> },
+    LookFor { groups: Vec<GroupOrder>, reply: oneshot::Sender<Result<Vec<GroupLook>, ReadFault>> },
     Check { groups: Vec<GroupOrder>, reply: oneshot::Sender<Vec<Finding>> },
 }
 
@@ -112,6 +114,11 @@ impl Actor {
                 () = reply.closed() => Err(()),
                 presence = self.look_up(whom) => reply.send(presence).map_err(drop),
             },
+            Request::LookFor { groups, mut reply } => tokio::select! {
+                biased;
+                () = reply.closed() => Err(()),
+                looks = self.look_for(groups) => reply.send(looks).map_err(drop),
+            },
             Request::Check { groups, mut reply } => tokio::select! {
                 biased;
                 () = reply.closed() => Err(()),
@@ -185,6 +192,22 @@ impl Actor {
 
     fn lost(&self) -> bool {
         self.session.as_ref().is_some_and(|session| session.broken.is_some())
+    }
+
+    /// An operator's look begins with a connection of its own, as a read does.
+    async fn look_for(&mut self, groups: Vec<GroupOrder>) -> Result<Vec<GroupLook>, ReadFault> {
+        self.close().await;
+        let limit = self.settings.read_timeout;
+        let work = async {
+            let (mut session, _) = open_any(&self.settings, &*self.secret).await?;
+            let looks = look_for(&mut session, &groups).await;
+            session.link.close().await;
+            looks
+        };
+        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            let limit = humantime::format_duration(limit);
+            Err(ReadFault::Incomplete(format!("the look took longer than {limit} (`read_timeout`)")))
+        })
     }
 
     async fn check(&mut self, groups: Vec<GroupOrder>) -> Vec<Finding> {

@@ -16,6 +16,7 @@ mod groups;
 mod guard;
 mod holders;
 mod line;
+mod look_for;
 mod look_up;
 mod members;
 mod read;
@@ -42,7 +43,7 @@ use crate::domain::dn::Dn;
 use crate::domain::id::{DirectoryName, EntryId};
 use crate::domain::scope::{CompleteRead, Presence, Sight};
 use crate::domain::settings::DirectorySettings;
-use crate::engine::ports::{Directory, GroupOrder, ReadFault, ReadOrder, Secret};
+use crate::engine::ports::{Directory, GroupLook, GroupOrder, ReadFault, ReadOrder, Secret};
 
 use actor::{Chosen, Request};
 use look_up::Whom;
@@ -120,5 +121,10 @@ impl Directory for LdapDirectory {
     ) -> Result<Presence, ReadFault> {
         let whom = Whom { entry, last_dn: last_dn.clone(), groups: groups.clone(), now };
         self.request(|reply| Request::LookUp { whom, reply }).await?
+    }
+
+    async fn look_for(&mut self, groups: &[GroupOrder]) -> Result<Vec<GroupLook>, ReadFault> {
+        let groups = groups.to_vec();
+        self.request(|reply| Request::LookFor { groups, reply }).await?
     }
 }

@@ -24,3 +24,4 @@ pub mod schedule;
 pub mod scope;
 pub mod settings;
 mod template;
+pub mod trial;

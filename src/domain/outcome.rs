@@ -69,6 +69,8 @@ pub enum Subject {
     Approve,
     /// A person decided against held changes.
     Reject,
+    /// An app is only probed for now, or isn't any more; or a person isn't tried any more.
+    Quarantine,
     /// A person gave a link up.
     Unlink,
     /// A person has somebody managed again whom another one put aside.
@@ -87,7 +89,7 @@ pub enum Subject {
 
 impl Subject {
     /// Every value of `action` that this release writes.
-    pub const WORDS: [&'static str; 19] = [
+    pub const WORDS: [&'static str; 20] = [
         "provision",
         "update",
         "reactivate",
@@ -100,6 +102,7 @@ impl Subject {
         "hold",
         "approve",
         "reject",
+        "quarantine",
         "unlink",
         "lift",
         "repin",
@@ -118,6 +121,7 @@ impl Subject {
             Self::Hold => "hold",
             Self::Approve => "approve",
             Self::Reject => "reject",
+            Self::Quarantine => "quarantine",
             Self::Unlink => "unlink",
             Self::Lift => "lift",
             Self::Repin => "repin",

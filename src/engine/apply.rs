@@ -16,13 +16,16 @@ use crate::domain::deed::Deed;
 use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName, EntryId};
 use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict};
 use crate::domain::scope::Departure;
+use crate::domain::trial::failing;
 
 use super::deeds::ended;
 use super::lease::{Barred, Turn};
 use super::ports::{
-    CallFault, Clock, DeedLedger, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report, Settlement,
+    BrakeLedger as _, CallFault, Clock, DeedLedger, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report,
+    Settlement,
 };
 use super::propose::Asked;
+use super::trials::Tries;
 use super::{Abort, Engine, Ports, Stop};
 
 /// What runs through a whole cycle.
@@ -56,28 +59,25 @@ pub(super) struct Carried {
     pub(super) fault: Option<Problem>,
     /// Whether that was its lease.
     pub(super) barred: Barred,
-    /// The digests that were begun: an approval works once.
+    /// The digests of which something was sent.
     pub(super) begun: BTreeSet<Digest>,
     /// Those that were carried out whole.
     pub(super) finished: BTreeSet<Digest>,
+    /// What the pauses are made of.
+    pub(super) tries: Tries,
 }
 
 /// Unanswered changes after which an app is left alone: each is one more that must be asked about.
 const UNKNOWN_MAX: usize = 3;
-/// Failures after which an app is left alone, if they are more than a share of what was tried.
-const FAILED_MAX: usize = 5;
-/// That share, in percent.
-const FAILED_PERCENT: usize = 40;
-
-/// Why nothing more should be tried in this app for now, if so.
-fn gone_wrong(done: usize, failed: usize, unknown: usize) -> Option<Problem> {
-    let hint = "see the records of this cycle; the next one tries again";
+/// Why nothing more should be tried in this app for now, if so. Whoever fails again isn't counted: one poisoned person
+/// must not stop the others.
+fn gone_wrong(tried: usize, failed: usize, unknown: usize) -> Option<Problem> {
+    let hint = "see the records of this cycle; the app is tried again after a pause";
     if unknown >= UNKNOWN_MAX {
         let why = format!("{unknown} calls were not answered: the rest of the plan waits");
         return Some(Problem::new("unanswered", why, hint));
     }
-    let tried = done + failed;
-    (failed >= FAILED_MAX && failed * 100 > tried * FAILED_PERCENT).then(|| {
+    failing(tried, failed).then(|| {
         let why = format!("{failed} of {tried} changes failed: the rest of the plan waits");
         Problem::new("failing", why, hint)
     })
@@ -103,13 +103,16 @@ impl<P: Ports> Engine<P> {
         approved: ApprovedPlan,
         run: &mut Run<'_>,
     ) -> Result<Carried, Abort> {
+        let app = self.apps[at].rules.app.clone();
+        let reserved = self.reserve(&app, &approved)?;
+        let by_word = approved.by_word().clone();
         let changes = approved.into_changes();
-        let mut carried = Carried::default();
+        let mut carried = Carried { tries: self.tries(&app)?, ..Carried::default() };
         let mut turn = Turn::Unasked;
         let mut seats_short = false;
         let mut unknown = 0;
         if !changes.is_empty() {
-            run.progress.note(&Event::Applying(&self.apps[at].rules.app, changes.len()));
+            run.progress.note(&Event::Applying(&app, changes.len()));
         }
         let total = changes.len();
         for (index, change) in changes.into_iter().enumerate() {
@@ -118,17 +121,14 @@ impl<P: Ports> Engine<P> {
                 break;
             }
             let digest = change.digest();
-            carried.begun.insert(digest);
             let seq = run.next_seq();
             let started = Instant::now();
             let skip = if seats_short && takes_seat(&change) {
                 let why = "no agent seat was left for an earlier person in this cycle";
-                Some(Problem::new("seats_short", why, "free a seat or buy one; the next cycle tries again"))
+                Some(Problem::new(CallFault::SEATS_SHORT, why, "free a seat or buy one; the next cycle tries again"))
             } else {
-                {
-                    let reached = run.reached.get(&change.person.directory).cloned().unwrap_or_default();
-                    self.unconfirmed(&change, &reached, run.now).await
-                }
+                let reached = run.reached.get(&change.person.directory).cloned().unwrap_or_default();
+                self.unconfirmed(&change, &reached, run.now).await
             };
             let skip = match skip {
                 None => self.last_look(at, &change, &mut turn, &mut carried).await?,
@@ -140,11 +140,18 @@ impl<P: Ports> Engine<P> {
                 self.tell(&applied, seq, run)?;
                 applied
             } else {
+                if by_word.contains(&digest) {
+                    // Used up before anything is sent: it works once, whenever the process dies.
+                    self.report.ready()?;
+                    self.ledger.spend(&app, &digest)?;
+                }
+                carried.begun.insert(digest);
                 let (applied, fault) = self.carry(at, change, seq, started, run).await?;
                 seats_short |= matches!(fault, Some(CallFault::SeatsShort(_)));
                 carried.fault = fault.filter(CallFault::ends_app).map(|fault| fault.problem());
                 applied
             };
+            carried.tries.note(&applied, digest, carried.fault.as_ref());
             match &applied.outcome {
                 Outcome::Done(_) | Outcome::AlreadySo(_) => {
                     carried.done += 1;
@@ -156,10 +163,12 @@ impl<P: Ports> Engine<P> {
                 }
                 Outcome::Refused(_) | Outcome::NotAttempted(_) => carried.failed += 1,
             }
-            carried.fault = carried.fault.or_else(|| gone_wrong(carried.done, carried.failed, unknown));
+            let tries = &carried.tries;
+            carried.fault = carried.fault.or_else(|| gone_wrong(tries.tried, tries.failed, unknown));
             run.progress.note(&Event::Applied(&applied));
         }
         self.close_lease(at, &turn, &mut carried).await?;
+        self.give_back(&app, &reserved, &carried.begun)?;
         Ok(carried)
     }
 

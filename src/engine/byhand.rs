@@ -21,6 +21,7 @@ use super::ports::{
     CallFault, Clock, Event, HandLedger as _, Helpdesk, KeepLedger as _, Label, Ledger, LedgerFault, Progress, Report,
     Settlement,
 };
+use super::quarantine::Gates;
 use super::view::{FaultView, FieldView, json};
 use super::{Abort, Engine, Ports, Stop};
 
@@ -194,7 +195,7 @@ impl<P: Ports> Engine<P> {
         };
         let hint =
             "people are named by mail, name, immutable id or Zendesk id; who isn't managed is changed at Zendesk";
-        let found = match one(user, self.managed(user, app.as_ref())?, ("who is managed", hint)) {
+        let found = match one(user, self.planner().managed(user, app.as_ref())?, ("who is managed", hint)) {
             Ok(found) => found,
             Err(refusal) => return Ok(refusal),
         };
@@ -209,7 +210,7 @@ impl<P: Ports> Engine<P> {
         let mut faults = std::collections::BTreeMap::new();
         if *word != Word::Show && !self.ledger.open_intents()?.is_empty() {
             self.report.ready()?;
-            let unsettled = self.recover(&mut run).await?;
+            let unsettled = self.recover(&Gates::default(), &mut run).await?;
             faults.extend(unsettled.into_iter().map(|one| (one.at, one.fault.problem())));
         }
         let mut parts = Vec::new();

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::{AccountId, CycleId};
 
 use super::byhand::{HandOrder, HandView, Word};
+use super::groups::{GroupsView, RepinView};
 use super::holds::HoldFault;
 use super::kept::KeepView;
 use super::lease_view::LeaseView;
@@ -15,7 +16,7 @@ use super::ports::{
 use super::saved::SavedOrder;
 use super::undo::{UndoFault, UndoOrder, UndoView, UndoWord};
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
-use super::{Abort, CycleOrder, CycleReport, Ending, Engine, Ports, Stop};
+use super::{Abort, CycleOrder, CycleReport, Ending, Engine, Ports, Retried, Stop};
 
 /// What a person can ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,13 @@ pub enum Command {
     },
     /// Carry out exactly a saved plan, or refuse.
     Apply(Box<SavedOrder>),
+    /// Try again at once in the next cycle: a person, or an app with everybody who failed in it.
+    Retry {
+        /// By mail or immutable id.
+        user: Option<String>,
+        /// One app only.
+        app: Option<String>,
+    },
     /// Show what the configuration of this text would do, as far as the stored images tell; change nothing.
     Offline {
         /// The configuration's text.
@@ -110,6 +118,17 @@ pub enum Command {
         /// Whether it is only shown.
         word: Word,
     },
+    /// List the assigned groups.
+    Groups,
+    /// Pin an assignment to the group that its text names now.
+    Repin {
+        /// The text.
+        text: String,
+        /// The directory, if several have it.
+        directory: Option<String>,
+        /// Whether it is only shown.
+        word: Word,
+    },
     /// List whoever is left as a person put them.
     Keeps,
     /// Have somebody managed again who was left as a person put them.
@@ -166,6 +185,13 @@ pub enum Reply {
         /// How many changes it was about.
         changes: usize,
     },
+    /// What is tried again.
+    Retried {
+        /// People.
+        people: usize,
+        /// Apps in quarantine.
+        apps: usize,
+    },
     /// The pauses that stand.
     Pauses(Vec<PauseView>),
     /// An order by hand, shown or carried out.
@@ -175,6 +201,15 @@ pub enum Reply {
         /// Whom and what it is about.
         view: Box<HandView>,
     },
+    /// The assigned groups.
+    Groups {
+        /// The exit code.
+        code: u8,
+        /// They.
+        view: Box<GroupsView>,
+    },
+    /// A pin, shown or changed.
+    Repin(Box<RepinView>),
     /// Whoever is left as a person put them.
     Keeps(Vec<KeepView>),
     /// Keeps that were lifted.
@@ -215,13 +250,16 @@ impl Reply {
             | Self::Undo { code, .. }
             | Self::Moved { code, .. }
             | Self::Hand { code, .. }
+            | Self::Groups { code, .. }
             | Self::Refused { code, .. } => *code,
             Self::Status(_)
             | Self::Holds(_)
             | Self::Leases(_)
             | Self::Decided { .. }
+            | Self::Retried { .. }
             | Self::Pauses(_)
             | Self::Keeps(_)
+            | Self::Repin(_)
             | Self::Lifted(_) => 0,
         }
     }
@@ -241,11 +279,14 @@ impl Command {
             | Self::Holds
             | Self::Approve { .. }
             | Self::Reject { .. }
+            | Self::Retry { .. }
             | Self::Leases { .. }
             | Self::TakeLease { .. }
             | Self::Resume { .. }
             | Self::ByHand { .. }
             | Self::Link { .. }
+            | Self::Groups
+            | Self::Repin { .. }
             | Self::Keeps
             | Self::Undo { .. }
             | Self::Lift { .. } => false,
@@ -290,6 +331,7 @@ impl<P: Ports> Engine<P> {
                 self.show_offline(&text, app.as_deref(), user.as_deref(), progress).await
             }
             Command::Apply(saved) => self.apply_saved(*saved, actor, stop, progress).await,
+            Command::Retry { user, app } => self.try_again(user.as_deref(), app.as_deref(), actor),
             Command::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Command::Holds => self.list_holds(),
             Command::Leases { app } => self.show_leases(app.as_deref()).await,
@@ -308,6 +350,8 @@ impl<P: Ports> Engine<P> {
             Command::Link { user, account, app, word } => {
                 self.link(&user, AccountId(account), app.as_deref(), &word, actor, stop, progress).await
             }
+            Command::Groups => self.list_groups().await,
+            Command::Repin { text, directory, word } => self.repin(&text, directory.as_deref(), &word, actor).await,
             Command::Keeps => self.list_keeps(),
             Command::Lift { user, app } => self.lift(&user, app.as_deref(), actor),
             Command::Undo { order, word } => self.run_undo(&order, word.as_ref(), actor, stop, progress).await,
@@ -324,7 +368,7 @@ impl<P: Ports> Engine<P> {
     ) -> Result<Reply, Abort> {
         let order = CycleOrder { actor: actor.to_owned(), only, stop };
         let report = self.cycle(order, progress).await?;
-        Ok(Reply::cycle(&report))
+        Ok(report.refusal.clone().unwrap_or_else(|| Reply::cycle(&report)))
     }
 
     async fn run_undo(
@@ -377,9 +421,25 @@ impl<P: Ports> Engine<P> {
         Ok(Reply::Plan { code: ending.code(), plan: Box::new(plan) })
     }
 
+    fn try_again(&mut self, user: Option<&str>, app: Option<&str>, actor: &str) -> Result<Reply, Abort> {
+        if let Err(refusal) = self.app_named(app) {
+            return Ok(refusal);
+        }
+        let Retried { people, apps } = self.retry(user, app, actor)?;
+        if people + apps == 0 {
+            let message = match (user, app) {
+                (Some(user), _) => format!("nothing of {user:?} failed and waits"),
+                (None, Some(app)) => format!("{app} isn't in quarantine, and nobody in it failed and waits"),
+                (None, None) => "nothing failed and waits".to_owned(),
+            };
+            return Ok(Reply::refused(2, "nothing_to_retry", message, "`zendesk-dirsync status` shows what waits"));
+        }
+        Ok(Reply::Retried { people, apps })
+    }
+
     fn list_holds(&self) -> Result<Reply, Abort> {
         let now = self.clock.now();
-        Ok(Reply::Holds(self.ledger.holds()?.iter().map(|hold| HoldView::at(hold, now)).collect()))
+        Ok(Reply::Holds(self.all_holds()?.iter().map(|hold| HoldView::at(hold, now)).collect()))
     }
 
     /// How the service is, as far as the store knows.
@@ -390,7 +450,7 @@ impl<P: Ports> Engine<P> {
         let cycles = self.ledger.last_cycles(1_000)?;
         let complete = |cycle: &&CycleSummary| cycle.complete == Completeness::Complete;
         let last_complete = cycles.iter().find(complete);
-        let holds = self.ledger.holds()?;
+        let holds = self.all_holds()?;
         let waiting: Vec<_> = holds.iter().filter(|hold| hold.state == HoldState::Waiting).collect();
         let mut accounts = std::collections::BTreeMap::new();
         for (app, managed) in self.ledger.populations()?.into_iter().filter(|(_, managed)| *managed > 0) {
@@ -413,6 +473,7 @@ impl<P: Ports> Engine<P> {
                 .min()
                 .map(|since| since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
             accounts,
+            brakes: self.brakes_view()?,
             signs: waiting
                 .iter()
                 .filter(|hold| hold.changes.is_empty())

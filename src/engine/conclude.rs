@@ -5,16 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::account::KnownAccount;
 use crate::domain::brake::{Experience, Hold, HoldReason};
 use crate::domain::change::Confirm;
-use crate::domain::id::{Digest, DirectoryName, PersonId};
+use crate::domain::id::{AppName, Digest, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 use crate::domain::pause::Pause;
 use crate::domain::plan::{Conflict, ConflictReason, Plan, Rejected};
 
 use super::apply::Run;
-use super::holds::{hold_problem, renew};
+use super::holds::{Telling, hold_problem, renew};
 use super::lease::Barred;
-use super::ports::{Clock, Event, HoldState, Ledger, Report, Trouble};
+use super::ports::{BrakeLedger as _, Clock, Event, HoldRecord, HoldState, Ledger, Report, Trouble};
 use super::{Abort, Engine, Ports};
+
+/// What waits is told again after so many seconds: a daily cycle may begin a little earlier than the last one.
+const REMIND_AFTER: u64 = 23 * 60 * 60;
 
 /// What concluding an app found new.
 pub(super) struct Concluded {
@@ -66,24 +69,27 @@ impl<P: Ports> Engine<P> {
         let troubles_new = self.troubles(plan, reads.complete, run)?;
         let now = self.clock.now();
         let planned = plan.changes.iter().map(|change| change.digest()).collect();
-        let (records, new) = renew(&self.ledger.holds()?, &plan.app, held, &planned, begun, reads.unread, now);
+        let standing = self.standing_holds(&plan.app)?;
+        let (records, new) = renew(&standing, &plan.app, held, &planned, begun, reads.unread, now);
         for record in &new {
             let seq = run.next_seq();
             let mut notice = Notice::new(now, run.cycle.clone(), seq, Subject::Hold, Verdict::Held, &run.actor);
             notice.app = Some(plan.app.clone());
             notice.cause = Some(Notice::cause_code(&record.code));
-            notice.problem = Some(hold_problem(record));
+            notice.problem = Some(hold_problem(record, Telling::New));
             self.report.tell(&notice)?;
         }
+        self.remind(&plan.app, &records, &new, run)?;
         for hold in held.iter().filter(|hold| hold.reason != HoldReason::Rejected) {
             run.progress.note(&Event::Held(hold));
         }
         let before = self.ledger.holds()?;
         let mine: Vec<_> = before.into_iter().filter(|record| record.app == plan.app).collect();
-        if mine != records {
+        // What was spent by a saved plan is in no hold.
+        if mine != records || !self.ledger.spent(&plan.app)?.is_empty() {
             self.ledger.keep_holds(&plan.app, &records)?;
         }
-        let waits = |record: &&super::ports::HoldRecord| matches!(record.state, HoldState::Waiting);
+        let waits = |record: &&HoldRecord| matches!(record.state, HoldState::Waiting);
         let waiting: Vec<_> = records.iter().filter(waits).collect();
         let held_count = waiting.iter().map(|record| record.changes.len()).sum();
         // Half a look isn't the first look: a directory or an assigned group was missing from it.
@@ -98,6 +104,37 @@ impl<P: Ports> Engine<P> {
         }
         let brakes = if waiting.is_empty() { Brakes::Off } else { Brakes::On };
         Ok(Concluded { held: held_count, brakes, troubles_new })
+    }
+
+    /// Tells once a day again what waits still: one record that nobody saw must not be the last word.
+    fn remind(
+        &mut self,
+        app: &AppName,
+        records: &[HoldRecord],
+        new: &[HoldRecord],
+        run: &mut Run<'_>,
+    ) -> Result<(), Abort> {
+        let before = self.ledger.reminders(app)?;
+        let now = self.ledger.tally(app)?.now;
+        let mut reminders = BTreeMap::new();
+        for record in records.iter().filter(|record| record.state == HoldState::Waiting) {
+            let told = before.get(&record.id).copied().filter(|_| new.iter().all(|one| one.id != record.id));
+            let due = told.is_some_and(|told| now.since(told) >= REMIND_AFTER);
+            if due {
+                let seq = run.next_seq();
+                let time = self.clock.now();
+                let mut notice = Notice::new(time, run.cycle.clone(), seq, Subject::Hold, Verdict::Held, &run.actor);
+                notice.app = Some(app.clone());
+                notice.cause = Some(Notice::cause_code(&record.code));
+                notice.problem = Some(hold_problem(record, Telling::Again));
+                self.report.tell(&notice)?;
+            }
+            reminders.insert(record.id, told.filter(|_| !due).unwrap_or(now));
+        }
+        if reminders != before {
+            self.ledger.keep_reminders(app, &reminders)?;
+        }
+        Ok(())
     }
 
     /// Ends the notes of an absence for people who were seen again, though nothing could be done for them.
@@ -214,5 +251,8 @@ impl<P: Ports> Engine<P> {
 
 /// Whether a hold says that nobody has agreed to the app's first plan yet. A rejected one was looked at and not agreed to.
 const fn waits_for_first(reason: &HoldReason) -> bool {
-    matches!(reason, HoldReason::FirstCycle | HoldReason::StoreReplaced | HoldReason::Rejected)
+    matches!(
+        reason,
+        HoldReason::FirstCycle | HoldReason::StoreReplaced | HoldReason::Rejected | HoldReason::Undecided(_)
+    )
 }

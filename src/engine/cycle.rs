@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::account::Catalog;
 use crate::domain::assignment::Assignment;
-use crate::domain::brake::{Bench, Review, review};
-use crate::domain::change::Change;
+use crate::domain::brake::{Review, review};
 use crate::domain::edit::Edit;
 use crate::domain::id::{AppName, CycleId, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
@@ -13,19 +12,21 @@ use crate::domain::plan::Plan;
 use crate::domain::rules::AppRules;
 use crate::domain::scope::Resolved;
 
-use super::apply::{Carried, Run};
+use super::apply::Run;
 use super::compare::{Both, Compared, Heard};
-use super::conclude::{Brakes, Concluded, Reads};
-use super::edits::Course;
 use super::gather::{GatherFault, Wants};
-use super::holds::{approvals, missing_group, rejections, spend};
-use super::lease::Barred;
+use super::holds::missing_group;
+use super::naming::Someone;
+use super::only::{narrow, planned};
 use super::planner::Planner;
 use super::ports::{
     AppCounts, Clock, Completeness, CycleSummary, DeedLedger, Directory, Event, Ledger, Progress, ReadFault, Report,
 };
-use super::propose::{Answers, ProposeFault, Whole, names};
+use super::propose::{Answers, ProposeFault, Whole};
+use super::quarantine::Showed;
 use super::saved::SavedOrder;
+use super::serve::Round;
+use super::trials::Scope;
 use super::view::PlanView;
 use super::{Abort, CycleReport, Ending, Engine, Ports, Stop};
 
@@ -52,6 +53,8 @@ pub struct AppPlan {
     pub edit: Edit,
     /// The plan with its review, or why there is none.
     pub result: Result<(Plan, Review), Problem>,
+    /// Managed people whom the reads didn't show.
+    pub(super) missing: BTreeSet<PersonId>,
 }
 
 /// Everything up to the brake: nothing was changed, neither outside nor in the store.
@@ -68,6 +71,8 @@ pub struct Prepared {
     pub(super) looked_up: Answers,
     /// The names at Zendesk, by app that was asked.
     pub(super) catalogs: BTreeMap<AppName, Catalog>,
+    /// For a cycle for one person: everybody whom the name fits.
+    pub(super) named: Vec<Someone>,
 }
 
 impl Prepared {
@@ -75,12 +80,6 @@ impl Prepared {
     pub fn servers(&self) -> BTreeMap<String, String> {
         let name = |(name, whole): (&DirectoryName, &Whole)| (name.to_string(), whole.read.end().server.name.clone());
         self.wholes.iter().map(name).collect()
-    }
-}
-
-impl std::fmt::Debug for Whole {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.read.fmt(f)
     }
 }
 
@@ -133,13 +132,17 @@ impl<P: Ports> Planner<'_, P> {
         for (set, wants) in sets.iter().skip(self.apps.len()).zip(wants.split_off(self.apps.len())) {
             former.insert(set.app, wants);
         }
-        let (mut looked_up, mut catalogs) = (Answers::new(), BTreeMap::new());
+        let (mut looked_up, mut catalogs, mut named) = (Answers::new(), BTreeMap::new(), Vec::new());
         let mut apps = Vec::new();
         for (at, wants) in wants.into_iter().enumerate() {
             let app = self.apps[at].rules.app.clone();
+            let mut missing = BTreeSet::new();
             if let Some(problem) = skip.get(&at) {
-                apps.push(AppPlan { app, edit: Edit::default(), result: Err(problem.clone()) });
+                apps.push(AppPlan { app, edit: Edit::default(), result: Err(problem.clone()), missing });
                 continue;
+            }
+            if let Some(user) = only {
+                named.extend(self.managed(user, Some(&app))?);
             }
             let heard = Heard { sets: &sets, wholes: &wholes, unheard: &unheard };
             let wants = Both { present: wants, former: former.remove(&at) };
@@ -147,39 +150,36 @@ impl<P: Ports> Planner<'_, P> {
                 Ok(Compared { proposed, edit, asked }) => {
                     looked_up.extend(asked.present);
                     catalogs.extend(asked.catalog.map(|catalog| (app.clone(), catalog)));
-                    let (plan, review) = self.brake(at, proposed.plan, proposed.gone, &edit, &wholes)?;
+                    missing = proposed.missing;
+                    let (plan, review) = self.brake(at, proposed.plan, &missing, &edit, &wholes)?;
+                    named.extend(only.map(|user| planned(&plan, user)).unwrap_or_default());
                     let pair = match only {
                         Some(user) => narrow(plan, review, user),
                         None => (plan, review),
                     };
-                    AppPlan { app, edit, result: Ok(pair) }
+                    AppPlan { app, edit, result: Ok(pair), missing }
                 }
                 Err(ProposeFault::Ledger(fault)) => return Err(fault.into()),
                 Err(ProposeFault::Call(fault)) => {
                     progress.note(&Event::Fault(&fault.problem()));
-                    AppPlan { app, edit: Edit::default(), result: Err(fault.problem()) }
+                    AppPlan { app, edit: Edit::default(), result: Err(fault.problem()), missing }
                 }
             };
             apps.push(part);
         }
-        Ok(Prepared { cycle, faults, apps, wholes, looked_up, catalogs })
+        Ok(Prepared { cycle, faults, apps, wholes, looked_up, catalogs, named })
     }
 
     fn brake(
         &self,
         at: usize,
         plan: Plan,
-        gone: usize,
+        missing: &BTreeSet<PersonId>,
         edit: &Edit,
         wholes: &BTreeMap<DirectoryName, Whole>,
     ) -> Result<(Plan, Review), Abort> {
         let rules = &self.apps[at].rules;
-        let standing = self.ledger.app_standing(&rules.app)?;
-        let holds = self.ledger.holds()?;
-        let (approvals, rejections) = (approvals(&holds, &rules.app, self.clock.now()), rejections(&holds, &rules.app));
-        let experience = standing.experience;
-        let bench =
-            Bench { limits: self.limits, experience, approvals: &approvals, rejections: &rejections, gone, edit };
+        let bench = self.bench(&plan, missing, edit.clone())?;
         #[cfg(feature = "planted")]
         let (plan, bench) = super::loose::loosened(plan, bench);
         let mut reviewed = review(&plan, &bench);
@@ -194,7 +194,7 @@ impl<P: Ports> Planner<'_, P> {
 }
 
 /// The assignments whose groups were not found, each with what there is to say of it.
-fn lost_groups<'a>(
+pub(super) fn lost_groups<'a>(
     rules: &'a AppRules,
     wholes: &'a BTreeMap<DirectoryName, Whole>,
 ) -> impl Iterator<Item = (&'a Assignment, String)> {
@@ -253,13 +253,22 @@ impl<P: Ports> Engine<P> {
             Run { cycle: cycle.clone(), actor: order.actor, now: began, seq: 0, reached, stop: order.stop, progress };
         self.bind()?;
         self.report.ready()?;
-        let unsettled = self.recover(&mut run).await?;
-        let skip: BTreeMap<usize, Problem> = unsettled.into_iter().map(|one| (one.at, one.fault.problem())).collect();
+        self.tick(began)?;
+        let gates = self.gates(&mut run).await?;
+        let mut skip = gates.closed.clone();
+        for one in self.recover(&gates, &mut run).await? {
+            self.judge(one.at, Showed::Fault(one.fault.problem()), &mut run)?;
+            skip.insert(one.at, one.fault.problem());
+        }
         let mut prepared = self.prepare(cycle.clone(), order.only.as_deref(), &skip, run.progress).await?;
         if let Some(saved) = saved
             && let Some(now) = self.hold_to(saved, &mut prepared, &mut run)?
         {
             return Ok(self.refused(&run, now));
+        }
+        let only = order.only.as_deref().filter(|_| saved.is_none());
+        if let Some(report) = self.misnamed(&prepared, only, &run) {
+            return Ok(report);
         }
         let pauses = self.renew_pauses(&run)?;
         self.pin(&prepared.wholes)?;
@@ -271,66 +280,20 @@ impl<P: Ports> Engine<P> {
         if !prepared.faults.is_empty() {
             endings.insert(Ending::Directory);
         }
+        let scope = if order.only.is_none() { Scope::Whole } else { Scope::Person };
+        let faults = &prepared.faults;
+        let (wholes, probes) = (&prepared.wholes, &gates.probes);
+        let round = Round { complete: &complete, faults, wholes, skip: &skip, probes, pauses: &pauses, scope };
         let mut counts = BTreeMap::new();
         let mut plans = BTreeMap::new();
         for part in prepared.apps {
-            // A saved plan may be of one app only: the place in the plan is no place in the configuration.
-            let Some(at) = self.apps.iter().position(|one| one.rules.app == part.app) else { continue };
-            let (plan, reviewed) = match part.result {
-                Ok(pair) => pair,
-                Err(problem) => {
-                    endings.insert(Ending::Zendesk);
-                    self.tell_fault(&mut run, Some(&part.app), None, problem)?;
-                    continue;
-                }
-            };
-            let pause = pauses.of(&part.app);
-            let (approved, paused) = match pause {
-                Some(pause) => {
-                    let waits = reviewed.approved.changes().len();
-                    run.progress.note(&Event::Paused(&part.app, pause, waits));
-                    (reviewed.approved.part(|_| false), waits)
-                }
-                None => (reviewed.approved, 0),
-            };
-            let reached = |(name, whole): (&DirectoryName, &Whole)| (name.clone(), whole.reached[at].clone());
-            run.reached = prepared.wholes.iter().map(reached).collect();
-            let carried = self.apply(at, approved, &mut run).await?;
-            let of_app = |name: &&DirectoryName| {
-                self.apps[at].rules.assignments.iter().any(|assignment| assignment.directory == **name)
-            };
-            let unread = prepared.faults.keys().filter(of_app).cloned().collect();
-            // A cycle for one person says nothing about the others' troubles and holds.
-            let concluded = if order.only.is_none() {
-                let reads = Reads { complete: &complete, unread: &unread, barred: carried.barred, pause };
-                let concluded = self.conclude(&plan, &reviewed.held, &carried.begun, &reads, &mut run)?;
-                let lost =
-                    self.configuration.newly_lost(lost_groups(&self.apps[at].rules, &prepared.wholes), &plan.app);
-                let (edit, finished) = (&part.edit, &carried.finished);
-                // An edit whose plan nobody carried out yet isn't agreed to.
-                if pause.is_none() {
-                    self.settle_edit(at, &Course { edit, finished, unread: &unread, lost })?;
-                }
-                concluded
-            } else {
-                if !carried.begun.is_empty() {
-                    let holds = spend(self.ledger.holds()?, &part.app, &carried.begun);
-                    self.ledger.keep_holds(&part.app, &holds)?;
-                }
-                let held = plan.changes.len().saturating_sub(carried.begun.len() + carried.left + paused);
-                let brakes = if held > 0 { Brakes::On } else { Brakes::Off };
-                Concluded { held, brakes, troubles_new: plan.conflicts.len() + plan.rejected.len() }
-            };
-            let concluded = Concluded { held: concluded.held + paused, ..concluded };
-            endings.extend(endings_of(&carried, &concluded));
-            endings.extend((paused > 0).then_some(Ending::Held));
-            if let Some(problem) = carried.fault.clone() {
-                run.progress.note(&Event::Fault(&problem));
-                self.tell_fault(&mut run, Some(&part.app), None, problem)?;
+            // By name: of a saved plan only a part of the apps is left.
+            let Some(at) = self.apps.iter().position(|app| app.rules.app == part.app) else { continue };
+            let app = part.app.clone();
+            if let Some((plan, count)) = self.serve(at, part, &round, &mut endings, &mut run).await? {
+                counts.insert(app.clone(), count);
+                plans.insert(app, plan);
             }
-            let population = self.ledger.app_standing(&part.app)?.population;
-            counts.insert(part.app.clone(), app_counts(&plan, &carried, &concluded, population));
-            plans.insert(part.app, plan);
         }
         for (name, fault) in &prepared.faults {
             self.tell_fault(&mut run, None, Some(name), fault.problem())?;
@@ -340,14 +303,13 @@ impl<P: Ports> Engine<P> {
         }
         let ending = endings.first().copied().unwrap_or(Ending::Done);
         let mut summary = self.summary(&cycle, began, ending, counts, prepared.faults.is_empty());
-        for view in super::pause::views(&pauses) {
-            summary.text = format!("{} is paused; {}", view.what(), summary.text);
-        }
-        self.tell_cycle(&mut run, &summary, ending)?;
+        summary.text = super::pause::told_first(&pauses, summary.text);
+        let waits = self.waits()?;
+        self.tell_cycle(&mut run, &summary, ending, waits.as_deref())?;
         self.ledger.end_cycle(&summary)?;
         self.ledger.prune_deeds()?;
-        tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, "cycle ended");
-        Ok(CycleReport { ending, summary, faults: prepared.faults, plans, moved: None })
+        tracing::info!(cycle = %cycle, code = ending.code(), outcome = %summary.text, waits, "cycle ended");
+        Ok(CycleReport { ending, summary, faults: prepared.faults, plans, moved: None, refusal: None })
     }
 
     /// A saved plan that moved: nothing was done, and there was no cycle to be kept.
@@ -359,7 +321,14 @@ impl<P: Ports> Engine<P> {
             None => Ending::Held,
         };
         let summary = self.summary(&run.cycle, run.now, ending, BTreeMap::new(), now.faults.is_empty());
-        CycleReport { ending, summary, faults: BTreeMap::new(), plans: BTreeMap::new(), moved: Some(now) }
+        CycleReport {
+            ending,
+            summary,
+            faults: BTreeMap::new(),
+            plans: BTreeMap::new(),
+            moved: Some(now),
+            refusal: None,
+        }
     }
 
     /// The store belongs to these Zendesk accounts and no others.
@@ -401,7 +370,7 @@ impl<P: Ports> Engine<P> {
     }
 
     /// Tells of a directory or app that couldn't be served.
-    fn tell_fault(
+    pub(super) fn tell_fault(
         &mut self,
         run: &mut Run<'_>,
         app: Option<&AppName>,
@@ -418,7 +387,13 @@ impl<P: Ports> Engine<P> {
         Ok(self.report.tell(&notice)?)
     }
 
-    fn tell_cycle(&mut self, run: &mut Run<'_>, summary: &CycleSummary, ending: Ending) -> Result<(), Abort> {
+    fn tell_cycle(
+        &mut self,
+        run: &mut Run<'_>,
+        summary: &CycleSummary,
+        ending: Ending,
+        waits: Option<&str>,
+    ) -> Result<(), Abort> {
         let verdict = match ending {
             Ending::Done => Verdict::Done,
             Ending::Held => Verdict::Held,
@@ -427,13 +402,14 @@ impl<P: Ports> Engine<P> {
         let seq = run.next_seq();
         let mut notice = Notice::new(self.clock.now(), run.cycle.clone(), seq, Subject::Cycle, verdict, &run.actor);
         let mut cause = Notice::cause_code("ended");
-        cause.evidence = Some(summary.text.clone());
+        // A reminder in every cycle: nobody reads on from a hold that was told once.
+        cause.evidence = Some([&*summary.text].into_iter().chain(waits).collect::<Vec<_>>().join("; "));
         notice.cause = Some(cause);
         notice.elapsed_ms = u64::try_from((summary.ended - summary.began).num_milliseconds()).ok();
         Ok(self.report.tell(&notice)?)
     }
 
-    fn summary(
+    pub(super) fn summary(
         &self,
         cycle: &CycleId,
         began: chrono::DateTime<chrono::Utc>,
@@ -464,42 +440,5 @@ impl<P: Ports> Engine<P> {
             apps,
             text: text.join("; "),
         }
-    }
-}
-
-/// One person's part of a plan. The brake has looked at the whole: one by one is no way around a limit.
-fn narrow(mut plan: Plan, review: Review, user: &str) -> (Plan, Review) {
-    let is = |email: &str, name: &str, person: &PersonId| names(user, email, name, person);
-    let wanted = |change: &Change| is(change.email.as_str(), &change.name, &change.person);
-    plan.changes.retain(wanted);
-    plan.conflicts.retain(|one| is(one.user.as_str(), &one.name, &one.person));
-    plan.rejected.retain(|one| {
-        let email = one.user.as_ref().map_or("", |email| email.as_str());
-        is(email, one.name.as_deref().unwrap_or_default(), &one.person)
-    });
-    plan.waiting.retain(|one| {
-        let known = &one.known;
-        is(known.written.email.as_str(), &known.written.name, &known.person)
-    });
-    let held = review.held.into_iter().filter(|hold| hold.changes.is_empty() || hold.changes.iter().any(wanted));
-    (plan, Review { approved: review.approved.part(wanted), held: held.collect() })
-}
-
-fn endings_of(carried: &Carried, concluded: &Concluded) -> impl Iterator<Item = Ending> {
-    let barred = carried.barred == Barred::Lease;
-    let zendesk = (carried.fault.is_some() && !barred).then_some(Ending::Zendesk);
-    let held = (concluded.brakes == Brakes::On || barred).then_some(Ending::Held);
-    let failed = (carried.failed > 0 || carried.left > 0 || concluded.troubles_new > 0).then_some(Ending::Failed);
-    [zendesk, held, failed].into_iter().flatten()
-}
-
-const fn app_counts(plan: &Plan, carried: &Carried, concluded: &Concluded, population: usize) -> AppCounts {
-    AppCounts {
-        done: carried.done,
-        failed: carried.failed + carried.left,
-        held: concluded.held,
-        rejected: plan.rejected.len(),
-        conflicts: plan.conflicts.len(),
-        population,
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::outcome::{Notice, Subject, Verdict};
 use crate::domain::rules::AppRules;
 
 use super::apply::Run;
-use super::holds::{hold_problem, renew};
+use super::holds::{Telling, hold_problem, renew};
 use super::ports::{AcceptedLedger as _, Clock, Event, Ledger, Report};
 use super::{Abort, Engine, Ports};
 
@@ -244,7 +244,7 @@ impl<P: Ports> Engine<P> {
                 changes: Vec::new(),
             };
             let none = BTreeSet::new();
-            let before = self.ledger.holds()?;
+            let before = self.all_holds()?;
             let now = self.clock.now();
             let (records, new) =
                 renew(&before, &app, std::slice::from_ref(&hold), &BTreeSet::new(), &none, &BTreeSet::new(), now);
@@ -253,7 +253,7 @@ impl<P: Ports> Engine<P> {
                 let mut notice = Notice::new(now, run.cycle.clone(), seq, Subject::Hold, Verdict::Held, &run.actor);
                 notice.app = Some(app.clone());
                 notice.cause = Some(Notice::cause_code(&record.code));
-                notice.problem = Some(hold_problem(record));
+                notice.problem = Some(hold_problem(record, Telling::New));
                 self.report.tell(&notice)?;
             }
             run.progress.note(&Event::Held(&hold));

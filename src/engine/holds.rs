@@ -1,15 +1,15 @@
 //! Holds: what waits for a person, kept, listed, approved and rejected.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::brake::{Hold, HoldReason};
+use crate::domain::brake::{Hold, HoldReason, Undecided};
 use crate::domain::change::{Change, Guard};
-use crate::domain::id::{AppName, CycleId, Digest, Digester, DirectoryName};
+use crate::domain::id::{AppName, CycleId, Digest, Digester, DirectoryName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 
-use super::ports::{Clock, HeldChange, HoldRecord, HoldState, Ledger, Report};
+use super::ports::{BrakeLedger as _, Clock, HeldChange, HoldRecord, HoldState, Ledger, LedgerFault, Report};
 use super::view::{changes_text, wait_text};
 use super::{Abort, Engine, Ports};
 
@@ -63,30 +63,68 @@ pub(super) fn fresh(at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
     now - at < TimeDelta::days(APPROVAL_DAYS) && at - now < TimeDelta::minutes(5)
 }
 
-/// The digests that people let go on.
-pub(super) fn approvals(holds: &[HoldRecord], app: &AppName, now: DateTime<Utc>) -> BTreeSet<Digest> {
+/// The digests that people let go on, in the holds of one app.
+pub(super) fn approvals(holds: &[HoldRecord], now: DateTime<Utc>) -> BTreeSet<Digest> {
     let approved = |hold: &HoldRecord| match &hold.state {
-        HoldState::Approved { at, digests, .. } if hold.app == *app && fresh(*at, now) => digests.clone(),
+        HoldState::Approved { at, digests, .. } if fresh(*at, now) => digests.clone(),
         HoldState::Approved { .. } | HoldState::Waiting | HoldState::Rejected { .. } => BTreeSet::new(),
     };
     holds.iter().flat_map(approved).collect()
 }
 
-/// The digests that people decided against.
-pub(super) fn rejections(holds: &[HoldRecord], app: &AppName) -> BTreeSet<Digest> {
-    let rejected = |hold: &&HoldRecord| hold.app == *app && matches!(hold.state, HoldState::Rejected { .. });
+/// The digests that people decided against, in the holds of one app.
+pub(super) fn rejections(holds: &[HoldRecord]) -> BTreeSet<Digest> {
+    let rejected = |hold: &&HoldRecord| matches!(hold.state, HoldState::Rejected { .. });
     holds.iter().filter(rejected).flat_map(|hold| hold.changes.iter().map(|change| change.digest)).collect()
 }
 
-/// The holds of an app after changes were begun: an approval works once.
-pub(super) fn spend(holds: Vec<HoldRecord>, app: &AppName, begun: &BTreeSet<Digest>) -> Vec<HoldRecord> {
-    let spent = |mut hold: HoldRecord| {
-        if let HoldState::Approved { digests, .. } = &mut hold.state {
-            digests.retain(|digest| !begun.contains(digest));
+/// People of one app about whom nobody has decided, whatever the limits say by now. Approvals and rejections of the very
+/// change count before this.
+pub(super) fn undecided(holds: &[HoldRecord], now: DateTime<Utc>) -> BTreeMap<PersonId, Undecided> {
+    let mut people = BTreeMap::new();
+    for hold in holds {
+        for change in &hold.changes {
+            let why = match &hold.state {
+                HoldState::Waiting => Undecided::of_code(&hold.code),
+                HoldState::Approved { at, .. } if !fresh(*at, now) => Some(Undecided::Expired),
+                HoldState::Approved { digests, .. } if digests.contains(&change.digest) => Some(Undecided::Moved),
+                HoldState::Approved { .. } => Some(Undecided::Others),
+                HoldState::Rejected { .. } => Some(Undecided::MovedSinceRejected(change.action)),
+            };
+            if let Some(why) = why {
+                people.entry(change.person.clone()).or_insert(why);
+            }
         }
-        hold
+    }
+    people
+}
+
+/// A hold without what was begun of it: an approval works once.
+pub(super) fn unspent(mut hold: HoldRecord, spent: &BTreeSet<Digest>) -> HoldRecord {
+    if let HoldState::Approved { digests, .. } = &mut hold.state {
+        hold.changes.retain(|change| !(digests.contains(&change.digest) && spent.contains(&change.digest)));
+        digests.retain(|digest| !spent.contains(digest));
+    }
+    hold
+}
+
+/// The holds of every app, without what was begun since they were kept.
+fn all_holds<L: Ledger>(ledger: &L) -> Result<Vec<HoldRecord>, LedgerFault> {
+    let holds = ledger.holds()?;
+    let apps: BTreeSet<&AppName> = holds.iter().map(|hold| &hold.app).collect();
+    let spent = apps.into_iter().map(|app| Ok((app.clone(), ledger.spent(app)?)));
+    let spent = spent.collect::<Result<BTreeMap<AppName, BTreeSet<Digest>>, LedgerFault>>()?;
+    let none = BTreeSet::new();
+    let without = |hold: HoldRecord| {
+        let spent = spent.get(&hold.app).unwrap_or(&none);
+        unspent(hold, spent)
     };
-    holds.into_iter().filter(|hold| hold.app == *app).map(spent).collect()
+    Ok(holds.into_iter().map(without).collect())
+}
+
+/// The same of one app.
+pub(super) fn standing_holds<L: Ledger>(ledger: &L, app: &AppName) -> Result<Vec<HoldRecord>, LedgerFault> {
+    Ok(all_holds(ledger)?.into_iter().filter(|hold| hold.app == *app).collect())
 }
 
 /// Finds a hold by the beginning of its id.
@@ -139,6 +177,34 @@ fn split(hold: &HoldRecord, digests: &BTreeSet<Digest>, state: HoldState) -> (Ho
 }
 
 impl<P: Ports> Engine<P> {
+    /// The holds of every app, without what was begun since they were kept.
+    pub(super) fn all_holds(&self) -> Result<Vec<HoldRecord>, LedgerFault> {
+        all_holds(&self.ledger)
+    }
+
+    /// The holds of one app, without what was begun since they were kept.
+    pub(super) fn standing_holds(&self, app: &AppName) -> Result<Vec<HoldRecord>, LedgerFault> {
+        standing_holds(&self.ledger, app)
+    }
+
+    /// How much waits for a person, and since when, if anything does: every cycle says so.
+    pub(super) fn waits(&self) -> Result<Option<String>, LedgerFault> {
+        let waiting: Vec<HoldRecord> =
+            self.all_holds()?.into_iter().filter(|hold| hold.state == HoldState::Waiting).collect();
+        let count = waiting.iter().map(|hold| hold.changes.len()).sum();
+        let Some(since) = waiting.iter().map(|hold| hold.since).min().filter(|_| count > 0) else { return Ok(None) };
+        Ok(Some(format!("{} for a person since {}", wait_text(count), when(since))))
+    }
+
+    /// Takes what was begun out of the holds of an app.
+    pub(super) fn keep_spent(&mut self, app: &AppName) -> Result<(), LedgerFault> {
+        if self.ledger.spent(app)?.is_empty() {
+            return Ok(());
+        }
+        let holds = self.standing_holds(app)?;
+        self.ledger.keep_holds(app, &holds)
+    }
+
     /// Lets what waits in a hold go on: all of it, or the parts of the named people. The next cycle carries it out.
     ///
     /// # Errors
@@ -151,7 +217,7 @@ impl<P: Ports> Engine<P> {
         actor: &str,
     ) -> Result<Result<HoldAnswer, HoldFault>, Abort> {
         let now = self.clock.now();
-        let holds = self.ledger.holds()?;
+        let holds = self.all_holds()?;
         let hold = match find(&holds, id) {
             Ok(hold) => hold.clone(),
             Err(fault) => return Ok(Err(fault)),
@@ -194,7 +260,7 @@ impl<P: Ports> Engine<P> {
         users: impl IntoIterator<Item = &'a str>,
         actor: &str,
     ) -> Result<Result<HoldAnswer, HoldFault>, Abort> {
-        let holds = self.ledger.holds()?;
+        let holds = self.all_holds()?;
         let hold = match find(&holds, id) {
             Ok(hold) => hold.clone(),
             Err(fault) => return Ok(Err(fault)),
@@ -313,7 +379,10 @@ pub(super) fn renew(
         match kept.iter_mut().find(|one| one.id == record.id) {
             // The very same set waits again: what was let go was begun already, or the approval ran out.
             Some(same) => same.state = if left.is_empty() || !fresh(*at, now) { HoldState::Waiting } else { state },
-            None if !left.is_empty() && fresh(*at, now) => kept.push(HoldRecord { state, ..record.clone() }),
+            // Those of a hold who weren't approved stay with it until they are planned again.
+            None if !left.is_empty() && fresh(*at, now) || silent && !record.changes.is_empty() => {
+                kept.push(HoldRecord { state, ..record.clone() });
+            }
             None => {}
         }
     }
@@ -333,10 +402,22 @@ pub(super) fn missing_group(app: &AppName, text: &str) -> Hold {
     Hold { app: app.clone(), reason: HoldReason::Guard(Guard::GroupMissing(text.to_owned())), changes: Vec::new() }
 }
 
-/// What a new hold tells in the report.
-pub(super) fn hold_problem(record: &HoldRecord) -> Problem {
+/// A moment as people read it.
+pub(super) fn when(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
+}
+
+/// What a hold tells in the report: when it is new, and once a day while it waits.
+pub(super) fn hold_problem(record: &HoldRecord, telling: Telling) -> Problem {
     let count = record.changes.len();
-    let what = if count == 0 { record.reason.clone() } else { format!("{}: {}", wait_text(count), record.reason) };
+    let since = match telling {
+        Telling::New => String::new(),
+        Telling::Again => format!(" since {}", when(record.since)),
+    };
+    let what = match count {
+        0 => format!("{}{since}", record.reason),
+        _ => format!("{}{since}: {}", wait_text(count), record.reason),
+    };
     let hint = if record.code == "app_removed" {
         "put the app back into the configuration, or release its accounts".to_owned()
     } else if count == 0 {
@@ -345,4 +426,13 @@ pub(super) fn hold_problem(record: &HoldRecord) -> Problem {
         format!("see `holds show {0}`, then `holds approve {0}` or repair the cause", record.id.short())
     };
     Problem::new("held", what, hint)
+}
+
+/// Whether a hold is told for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// It is.
+    New,
+    /// It waits still.
+    Again,
 }

@@ -163,7 +163,7 @@ impl<P: Ports> Engine<P> {
     /// Others, or a later life of this store, may have written accounts of an app: everything of it waits, and nothing
     /// that was approved before counts.
     pub(super) fn doubt(&mut self, app: &AppName, mark: Option<&LeaseMark>) -> Result<(), Abort> {
-        let mut holds: Vec<_> = self.ledger.holds()?.into_iter().filter(|hold| hold.app == *app).collect();
+        let mut holds = self.standing_holds(app)?;
         for hold in &mut holds {
             if matches!(hold.state, HoldState::Approved { .. }) {
                 hold.state = HoldState::Waiting;

@@ -17,6 +17,7 @@ use super::naming::{Someone, one, several};
 use super::ports::{
     CallFault, Clock, Directory, HandLedger as _, Helpdesk, KeepLedger as _, Ledger, Progress, ReadFault, Report,
 };
+use super::quarantine::Gates;
 use super::view::{FaultView, FieldView, json};
 use super::{Abort, Ending, Engine, Ports, Stop};
 
@@ -41,7 +42,7 @@ impl<P: Ports> Engine<P> {
         self.bind()?;
         if *word != Word::Show && !self.ledger.open_intents()?.is_empty() {
             self.report.ready()?;
-            let unsettled = self.recover(&mut run).await?;
+            let unsettled = self.recover(&Gates::default(), &mut run).await?;
             if let Some(one) = unsettled.iter().find(|one| one.at == at) {
                 let fault = FaultView::from(&one.fault.problem());
                 return Ok(Reply::Refused { code: code_of(&fault), fault });
@@ -126,7 +127,7 @@ impl<P: Ports> Engine<P> {
     ) -> Result<Result<Box<DesiredAccount>, Reply>, Abort> {
         let app = self.apps[at].rules.app.clone();
         let (mut wants, faults) = self.read_for(at, run).await?;
-        let mut found: Vec<Someone> = self.managed(user, Some(&app))?;
+        let mut found: Vec<Someone> = self.planner().managed(user, Some(&app))?;
         for (person, want) in &wants.people {
             let (email, name) = match want {
                 Want::Differs(desired) => (desired.email.to_string(), desired.name.clone()),

@@ -9,8 +9,7 @@ use crate::planted;
 const NONE: Limit = Limit { count: usize::MAX, percent: 100 };
 
 /// The plan and the bench without the rule whose name is planted: a hold's code.
-pub(super) fn loosened(mut plan: Plan, mut bench: Bench<'_>) -> (Plan, Bench<'_>) {
-    static NOTHING: std::collections::BTreeSet<crate::domain::id::Digest> = std::collections::BTreeSet::new();
+pub(super) fn loosened(mut plan: Plan, mut bench: Bench) -> (Plan, Bench) {
     for change in &mut plan.changes {
         if change.guard.as_ref().is_some_and(|guard| planted(HoldReason::Guard(guard.clone()).code())) {
             change.guard = None;
@@ -26,6 +25,18 @@ pub(super) fn loosened(mut plan: Plan, mut bench: Bench<'_>) -> (Plan, Bench<'_>
     if planted("takes_or_raises") {
         limits.takes_or_raises = NONE;
     }
+    if planted("removals_24h") {
+        limits.removals_24h = NONE;
+    }
+    if planted("removals_7d") {
+        limits.removals_7d = NONE;
+    }
+    if planted("takes_or_raises_24h") {
+        limits.takes_or_raises_24h = NONE;
+    }
+    if planted("others_approved") {
+        bench.undecided.clear();
+    }
     if planted("creations") {
         limits.creations = NONE;
     }
@@ -39,7 +50,7 @@ pub(super) fn loosened(mut plan: Plan, mut bench: Bench<'_>) -> (Plan, Bench<'_>
         bench.experience = Experience::Settled;
     }
     if planted("rejected") {
-        bench.rejections = &NOTHING;
+        bench.rejections.clear();
     }
     (plan, bench)
 }

@@ -4,6 +4,7 @@
 //! decided after the plan. The engine knows no LDAP, no HTTP, no file.
 
 mod apply;
+pub mod brake_view;
 pub mod byhand;
 pub mod command;
 mod compare;
@@ -12,6 +13,7 @@ mod cycle;
 mod deeds;
 mod edits;
 mod gather;
+pub mod groups;
 mod hold_view;
 pub mod holds;
 mod keeps;
@@ -23,19 +25,24 @@ mod link;
 mod loose;
 mod naming;
 mod offline;
+mod only;
 pub mod pause;
 mod picture;
 mod planner;
 pub mod ports;
 pub mod progress;
 mod propose;
+mod quarantine;
 mod reach;
 mod recalled;
 mod recover;
 mod reread;
 pub mod saved;
+mod serve;
+mod trials;
 pub mod undo;
 pub mod view;
+mod windows;
 
 use std::collections::BTreeMap;
 
@@ -49,6 +56,7 @@ use ports::{Clock, CycleSummary, Directory, Helpdesk, Ledger, LedgerFault, ReadF
 
 pub use cycle::{AppPlan, CycleOrder, Prepared};
 pub use edits::{Configuration, Former, Outline, Reader, Renewal};
+pub use trials::Retried;
 
 /// The five adapters of one build: real ones in the product, simulated ones in tests.
 pub trait Ports {
@@ -191,4 +199,6 @@ pub struct CycleReport {
     pub plans: BTreeMap<AppName, Plan>,
     /// For a saved plan that was refused: what the plan would be now.
     pub moved: Option<Box<view::PlanView>>,
+    /// For a cycle for one person: why nothing was done, if the name fits nobody or several.
+    pub refusal: Option<command::Reply>,
 }

@@ -6,10 +6,11 @@ use crate::domain::account::KnownAccount;
 use crate::domain::id::{AccountId, AppName, PersonId};
 use crate::domain::outcome::Notice;
 
+use super::Ports;
 use super::command::Reply;
+use super::planner::Planner;
 use super::ports::{Directory as _, Ledger as _, LedgerFault};
 use super::propose::names;
-use super::{Engine, Ports};
 
 /// Somebody in an app, as people know them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,13 +74,13 @@ pub(super) fn several(user: &str, found: &[Someone]) -> Reply {
     Reply::refused(2, "several", message, "name one of them by the id")
 }
 
-impl<P: Ports> Engine<P> {
+impl<P: Ports> Planner<'_, P> {
     /// Everybody who is managed and so named, in one app or in all.
     pub(super) fn managed(&self, user: &str, app: Option<&AppName>) -> Result<Vec<Someone>, LedgerFault> {
         let mut found = Vec::new();
         let apps = self.apps.iter().map(|one| &one.rules.app);
         for app in apps.filter(|one| app.is_none_or(|app| *one == app)) {
-            for directory in &self.directories {
+            for directory in &*self.directories {
                 for trace in self.ledger.traces(app, directory.name())? {
                     let person = PersonId { directory: directory.name().clone(), entry: trace.entry };
                     let Some(known) = self.ledger.known(app, &person)? else { continue };

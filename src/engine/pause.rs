@@ -59,6 +59,11 @@ pub fn views(pauses: &Pauses) -> Vec<PauseView> {
     pauses.0.iter().map(|(app, pause)| PauseView::of(app.as_ref(), pause)).collect()
 }
 
+/// What a cycle came to, with the pauses before it.
+pub(super) fn told_first(pauses: &Pauses, text: String) -> String {
+    views(pauses).iter().fold(text, |text, view| format!("{} is paused; {text}", view.what()))
+}
+
 impl<P: Ports> Engine<P> {
     /// Begins a pause, or renews one.
     pub(super) fn pause(

@@ -80,6 +80,12 @@ pub(super) struct Asked {
 /// What look-ups answered, by person and the groups that were tested.
 pub(super) type Answers = BTreeMap<(PersonId, BTreeSet<EntryId>), Presence>;
 
+impl std::fmt::Debug for Whole {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.read.fmt(f)
+    }
+}
+
 /// Why no plan could be made for an app.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ProposeFault {
@@ -92,7 +98,8 @@ pub(super) enum ProposeFault {
 /// A plan with what the brake must know beside it.
 pub(super) struct Proposed {
     pub(super) plan: Plan,
-    pub(super) gone: usize,
+    /// Managed people whom the reads didn't show.
+    pub(super) missing: BTreeSet<PersonId>,
 }
 
 /// People who may have departed, and why a removal of theirs would have to wait.
@@ -117,7 +124,7 @@ impl<P: Ports> Planner<'_, P> {
         let app = rules.app.clone();
         let standing = self.ledger.app_standing(&app)?;
         let basis = Basis { store: self.ledger.serial(), rules: rules.digest(), cycle: cycle.clone() };
-        let (mut candidates, gone) = self.departures(sought, &wants, asked, faults).await?;
+        let (mut candidates, missing) = self.departures(sought, &wants, asked, faults).await?;
         let keeps = self.leave_kept(&app, &mut wants, &mut candidates)?;
         let mut rejected = Vec::new();
         let mut wanted = Vec::new();
@@ -136,7 +143,7 @@ impl<P: Ports> Planner<'_, P> {
             let mut plan = Plan::empty(app, basis, standing.population);
             plan.rejected = rejected;
             (plan.kept, plan.unkept) = (keeps.kept, keeps.ended);
-            return Ok(Proposed { plan, gone });
+            return Ok(Proposed { plan, missing });
         }
         let ids = wanted.iter().filter_map(|(_, known, _)| known.as_ref().map(|known| known.account));
         let ids: BTreeSet<AccountId> = ids.chain(candidates.iter().map(|one| one.known.account)).collect();
@@ -192,7 +199,7 @@ impl<P: Ports> Planner<'_, P> {
         };
         let mut plan = plan(proposal);
         (plan.kept, plan.unkept) = (keeps.kept, keeps.ended);
-        Ok(Proposed { plan, gone })
+        Ok(Proposed { plan, missing })
     }
 
     /// Managed people whom no complete read shows as wanted, each looked up by immutable id.
@@ -202,10 +209,10 @@ impl<P: Ports> Planner<'_, P> {
         wants: &Wants,
         asked: &mut Asked,
         faults: &mut BTreeMap<DirectoryName, ReadFault>,
-    ) -> Result<(Vec<Candidate>, usize), LedgerFault> {
+    ) -> Result<(Vec<Candidate>, BTreeSet<PersonId>), LedgerFault> {
         let app = &sought.rules().rules.app;
         let mut candidates = self.untied(sought)?;
-        let mut gone = 0;
+        let mut missing = BTreeSet::new();
         let assigned = &sought.rules().rules.assignments;
         for (name, whole) in sought.wholes {
             // Whoever is left over from a directory without an assignment is untied.
@@ -228,12 +235,15 @@ impl<P: Ports> Planner<'_, P> {
                     Some(state) => Departure::Unusable(state),
                     None => {
                         let by_edit = sought.kept_by_former.contains(&person) || sought.blind.contains(name);
-                        gone += usize::from(!by_edit);
+                        if !by_edit {
+                            missing.insert(person.clone());
+                        }
                         match self.look_up(&known, reached, whole.question.order.now, asked).await {
                             Ok(departure) => departure,
                             Err(fault) => {
                                 // Without look-ups nobody of this directory is shown to have departed.
                                 candidates.retain(|one: &Candidate| one.known.person.directory != *name);
+                                missing.retain(|one: &PersonId| one.directory != *name);
                                 faults.insert(name.clone(), fault);
                                 break;
                             }
@@ -245,7 +255,7 @@ impl<P: Ports> Planner<'_, P> {
                 candidates.push(Candidate { known, departure, guard });
             }
         }
-        Ok((candidates, gone))
+        Ok((candidates, missing))
     }
 
     /// Managed people of directories that no assignment of the app names any more.

@@ -20,7 +20,7 @@ use crate::domain::rules::AppRules;
 use crate::domain::scope::{CompleteRead, Presence, ReadEnd, Resolved, ServerIdentity, Sight, Sighting, Tally};
 
 use super::ports::{
-    CallFault, Directory, GroupOrder, Helpdesk, Ledger, LedgerFault, Myself, ReadFault, ReadOrder, StepDone,
+    CallFault, Directory, GroupLook, GroupOrder, Helpdesk, Ledger, LedgerFault, Myself, ReadFault, ReadOrder, StepDone,
 };
 
 /// A directory as its last complete read showed it.
@@ -146,6 +146,10 @@ impl Directory for RecalledDirectory {
             }
             None => Presence::NotFound { named_by: Vec::new() },
         })
+    }
+
+    async fn look_for(&mut self, _groups: &[GroupOrder]) -> Result<Vec<GroupLook>, ReadFault> {
+        Err(ReadFault::Unfit("where groups are now isn't known without a network".to_owned()))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::account::{Catalog, KnownAccount, ObservedAccount, Suspended};
+use crate::domain::account::{Catalog, KnownAccount, ObservedAccount, Standing, Suspended};
 use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::change::Action;
 use crate::domain::id::AccountId;
@@ -12,6 +12,7 @@ use crate::domain::rules::AppRules;
 
 use super::apply::{Midway, Run, Suspends, interrupted, mismatch};
 use super::ports::{CallFault, Clock, DeedLedger, Helpdesk, Intent, Ledger, Report, Settlement, Told};
+use super::quarantine::Gates;
 use super::{Abort, Engine, Ports};
 
 /// An app whose open intents couldn't be asked about: nothing new is planned for it.
@@ -21,8 +22,8 @@ pub(super) struct Unsettled {
 }
 
 impl<P: Ports> Engine<P> {
-    /// Settles every open intent of the configured apps.
-    pub(super) async fn recover(&mut self, run: &mut Run<'_>) -> Result<Vec<Unsettled>, Abort> {
+    /// Settles every open intent of the configured apps that are served.
+    pub(super) async fn recover(&mut self, gates: &Gates, run: &mut Run<'_>) -> Result<Vec<Unsettled>, Abort> {
         let mut unsettled: Vec<Unsettled> = Vec::new();
         for intent in self.ledger.open_intents()? {
             if crate::planted("nothing is asked about") {
@@ -30,7 +31,7 @@ impl<P: Ports> Engine<P> {
                 continue;
             }
             let Some(at) = self.apps.iter().position(|app| app.rules.app == intent.app) else { continue };
-            if unsettled.iter().any(|one| one.at == at) {
+            if gates.closed.contains_key(&at) || unsettled.iter().any(|one| one.at == at) {
                 continue;
             }
             match self.ask(at, &intent).await {
@@ -91,6 +92,7 @@ impl<P: Ports> Engine<P> {
             account: id,
             suspended: Suspends::from(suspended && (ours(before.as_ref()) || ours(outcome.as_ref()))),
         };
+        let failed = found.is_none() || amiss.is_some();
         // Even what looks done is compared once more: its wish counts as outstanding.
         let settlement = interrupted(intent.action, outcome.as_ref(), before, &now);
         if self.report.told(&intent.cycle, intent.seq)? == Told::No {
@@ -105,7 +107,8 @@ impl<P: Ports> Engine<P> {
             (_, Some(_)) => settlement,
             (_, None) => Settlement::Unchanged,
         };
-        self.finish_late(intent, &settlement, account)
+        self.finish_late(intent, &settlement, account)?;
+        if failed { self.failed_late(intent, run) } else { Ok(()) }
     }
 
     /// Whether an account that a look-up found is the one that an intent was about. A mail alone doesn't make it so.
@@ -179,7 +182,10 @@ fn unfinished(
     let lacks = !known.given_groups.is_subset(&groups) || !known.given_tags.is_subset(&account.tags);
     let keeps = left(had_groups, &known.given_groups, &groups) || left(had_tags, &known.given_tags, &account.tags);
     let other = match action {
-        Action::Deprovision => account.role != Role::EndUser,
+        // Whether the sessions were ended, which may be all that was left of a removal under way, can't be seen.
+        Action::Deprovision => {
+            account.role != Role::EndUser || before.is_some_and(|before| before.standing == Standing::Ending)
+        }
         Action::Provision | Action::Link | Action::Adopt | Action::Update | Action::Reactivate => {
             let custom = matches!(known.written.role, RoleGrant::Custom(_)) && role != known.written.role;
             let demoted = before.is_some_and(|before| before.written.role == role && role != known.written.role);

@@ -11,10 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::domain::account::ObservedAccount;
-use crate::domain::brake::{Bench, Review, review};
-use crate::domain::change::Action;
+use crate::domain::brake::{Bench, Review, approve_exactly, review};
+use crate::domain::change::{Action, CauseCode};
 use crate::domain::deed::{Deed, DeedEnd, Since, found, root};
-use crate::domain::edit::Edit;
 use crate::domain::id::{AccountId, AppName, CycleId, Digest, Digester, Email, PersonId};
 use crate::domain::keep::{Keep, KeepReason, KeepUntil, Wish};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
@@ -23,10 +22,14 @@ use crate::domain::plan::undo::{CannotUndo, UndoCase, UndoPlan, UndoProposal, un
 
 use super::apply::{Carried, Run};
 use super::ports::{CallFault, Clock, DeedLedger, Helpdesk, KeepLedger, Ledger, Progress, Report};
+use super::quarantine::Gates;
 use super::{Abort, Ending, Engine, Ports, Stop};
 
 pub use fault::UndoFault;
 pub use view::{CarriedView, NotUndoneView, PastView, ShortView, UndoOrder, UndoView, UndoWord};
+
+/// Who stays as they are afterwards; none for whom the directory decides again.
+type Keeps = BTreeMap<PersonId, Option<Keep>>;
 
 /// One app's part of an undoing.
 #[derive(Debug)]
@@ -37,7 +40,7 @@ pub struct UndoPart {
     /// What of it the brake lets through.
     pub review: Review,
     /// Who stays as they are from then on; none for whom the directory decides again.
-    keeps: BTreeMap<PersonId, Option<Keep>>,
+    keeps: Keeps,
 }
 
 /// An undoing, planned: nothing was changed.
@@ -129,7 +132,7 @@ impl<P: Ports> Engine<P> {
             let (cases, keeps) = self.undo_cases(&app, people, &whole.cycle, actor)?;
             match self.propose_undo(at, cases, &whole.cycle).await? {
                 Ok(undone) => {
-                    let review = self.review_undo(&undone, &BTreeSet::new())?;
+                    let review = self.review_undo(&undone)?;
                     whole.parts.push(UndoPart { at, undone, review, keeps });
                 }
                 Err(fault) => {
@@ -164,7 +167,7 @@ impl<P: Ports> Engine<P> {
         people: BTreeSet<PersonId>,
         cycle: &CycleId,
         actor: &str,
-    ) -> Result<(Vec<UndoCase>, BTreeMap<PersonId, Option<Keep>>), Abort> {
+    ) -> Result<(Vec<UndoCase>, Keeps), Abort> {
         let mut cases = Vec::new();
         let mut keeps = BTreeMap::new();
         for person in people {
@@ -205,12 +208,12 @@ impl<P: Ports> Engine<P> {
         Ok(Ok(undo(UndoProposal { rules, basis, catalog, population, cycle, cases })))
     }
 
-    /// The brake's word; what a person counted goes on.
-    fn review_undo(&self, undone: &UndoPlan, approvals: &BTreeSet<Digest>) -> Result<Review, Abort> {
+    /// The brake's word on what is brought back.
+    fn review_undo(&self, undone: &UndoPlan) -> Result<Review, Abort> {
         let experience = self.ledger.app_standing(undone.app())?.experience;
-        let rejections = &BTreeSet::new();
-        let edit = &Edit::default();
-        let bench = Bench { limits: self.limits, experience, approvals, rejections, gone: 0, edit };
+        // What went on lately without a word counts against it as against a cycle.
+        let tally = self.tally(undone.app(), self.clock.now())?;
+        let bench = Bench { tally, ..Bench::of(self.limits, experience) };
         Ok(review(&undone.plan, &bench))
     }
 
@@ -233,7 +236,7 @@ impl<P: Ports> Engine<P> {
             Run { cycle: cycle.clone(), actor: actor.to_owned(), now: began, seq: 0, reached, stop, progress };
         self.bind()?;
         self.report.ready()?;
-        let unsettled = self.recover(&mut run).await?;
+        let unsettled = self.recover(&Gates::default(), &mut run).await?;
         let mut whole = match self.plan_undo(order, actor).await? {
             Ok(whole) => whole,
             Err(fault) => return Ok(Err(fault)),
@@ -252,7 +255,8 @@ impl<P: Ports> Engine<P> {
         for part in &mut whole.parts {
             if word.count.is_some() {
                 let all = part.undone.plan.changes.iter().map(|change| change.digest()).collect();
-                part.review = self.review_undo(&part.undone, &all)?;
+                let held = std::mem::take(&mut part.review.held);
+                part.review = approve_exactly(&part.undone.plan, held, &all);
             }
             let carried = self.carry_undo(part, &mut run).await?;
             undone.done += carried.done;
@@ -380,15 +384,22 @@ fn is_named(user: &str, deed: &Deed) -> bool {
 }
 
 /// Who is left as they are after a deed was undone, so that the next cycle doesn't do it again. An undo that is undone
-/// may lead back to what the directory wishes: nothing is kept then.
+/// may lead back to what the directory wishes, or to what was done by hand: the former keeps nobody, the latter as then.
 fn keep_after(all: &[Deed], deed: &Deed, actor: &str, now: DateTime<Utc>) -> Option<Keep> {
     let (root, undos) = root(all, deed);
-    // What the directory wishes now is what was last done for it, whichever deed is undone.
-    let last = all.iter().rfind(|one| one.undoes.is_none() && one.end != DeedEnd::Refused);
+    let effective = |one: &&Deed| one.undoes.is_none() && one.end != DeedEnd::Refused;
+    let last = all.iter().rfind(effective);
     if undos % 2 == 1 && last.is_some_and(|last| last.cycle == root.cycle) {
-        return None;
+        let (reason, until) = match (root.cause, root.action) {
+            (CauseCode::ByHand, Action::Deprovision) => (KeepReason::Deprovisioned, KeepUntil::Unusable),
+            (CauseCode::ByHand, Action::Release) => (KeepReason::Released, KeepUntil::Lifted),
+            _ => return None,
+        };
+        return Some(Keep { by: root.actor.clone(), at: root.time, reason, until });
     }
-    let wish = last.map_or(Wish::Unknown, |last| match last.action {
+    // What the directory wishes now is what was last done for it, whichever deed is undone.
+    let wished = all.iter().rfind(|one| effective(one) && one.cause != CauseCode::ByHand);
+    let wish = wished.map_or(Wish::Unknown, |last| match last.action {
         Action::Deprovision | Action::Release => Wish::Removal(last.cause),
         Action::Reactivate | Action::Update | Action::Link | Action::Adopt | Action::Provision => {
             last.known_after.as_ref().and_then(|known| known.fingerprint).map_or(Wish::Unknown, Wish::Account)

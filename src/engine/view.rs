@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::brake::Hold;
+use crate::domain::brake::{Hold, Review};
 use crate::domain::change::{Action, Change, FieldValue};
 use crate::domain::edit::Edit;
 use crate::domain::id::{Digest, Digester};
 use crate::domain::scope::Departure;
 
+use super::brake_view::BrakesView;
 use super::cycle::{AppPlan, Prepared};
 pub use super::hold_view::{HeldChangeView, HoldView};
 use super::ports::CycleSummary;
@@ -123,6 +124,29 @@ pub struct ChangeView {
     pub changes: Vec<FieldView>,
     /// Why it waits, if it does.
     pub held: Option<HeldView>,
+    /// Until when it isn't tried because it failed, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deferred: Option<DeferredView>,
+}
+
+/// A change that failed and isn't tried yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeferredView {
+    /// How often it failed.
+    pub failures: u32,
+    /// Not tried before, RFC 3339; none when it isn't tried any more.
+    pub until: Option<String>,
+}
+
+impl DeferredView {
+    /// For people.
+    pub fn text(&self) -> String {
+        let failures = if self.failures == 1 { "1 failure".to_owned() } else { format!("{} failures", self.failures) };
+        match &self.until {
+            Some(until) => format!("waits until {until} after {failures}"),
+            None => format!("not tried any more after {failures}"),
+        }
+    }
 }
 
 /// Why a change is made.
@@ -246,6 +270,9 @@ pub struct StatusView {
     pub held_since: Option<String>,
     /// Managed active accounts, by app, whether it is configured or not.
     pub accounts: BTreeMap<String, usize>,
+    /// What waits by itself, and how much of the limits over time is used up.
+    #[serde(default)]
+    pub brakes: BrakesView,
     /// What a person should know although no change waits for it: groups that are missing, apps that were taken out.
     #[serde(default)]
     pub signs: Vec<String>,
@@ -290,7 +317,7 @@ pub fn json(value: &FieldValue) -> serde_json::Value {
     }
 }
 
-pub(super) fn change_view(change: &Change, held: &BTreeMap<Digest, HeldView>) -> ChangeView {
+pub(super) fn change_view(change: &Change, held: &BTreeMap<Digest, HeldView>, review: &Review) -> ChangeView {
     let digest = change.digest();
     ChangeView {
         digest: digest.to_string(),
@@ -311,6 +338,10 @@ pub(super) fn change_view(change: &Change, held: &BTreeMap<Digest, HeldView>) ->
             .map(|f| FieldView { field: f.field.to_owned(), before: json(&f.before), after: json(&f.after) })
             .collect(),
         held: held.get(&digest).cloned(),
+        deferred: review
+            .deferred
+            .get(&digest)
+            .map(|one| DeferredView { failures: one.failures, until: one.until.map(super::holds::when) }),
     }
 }
 
@@ -381,7 +412,7 @@ impl PlanView {
         self.based_on.store = plan.based_on.store;
         self.based_on.apps.insert(app.clone(), plan.based_on.rules.to_string());
         let held = held_views(&review.held);
-        self.changes.extend(plan.changes.iter().map(|change| change_view(change, &held)));
+        self.changes.extend(plan.changes.iter().map(|change| change_view(change, &held, review)));
         self.rejected.extend(plan.rejected.iter().map(|one| RejectedView {
             app: app.clone(),
             directory_id: one.person.entry.to_string(),

@@ -14,6 +14,13 @@ pub(super) const REPLACED: &[u8] = b"replaced";
 pub(super) const ACCEPTED: &[u8] = b"accepted\0";
 /// How far what is known has come.
 pub(super) const REVISION: &[u8] = b"revision";
+/// The kinds of things that the brake remembers of an app.
+pub(super) const BRAKE_TALLY: u8 = b't';
+pub(super) const BRAKE_MISSING: u8 = b'm';
+pub(super) const BRAKE_QUARANTINE: u8 = b'q';
+pub(super) const BRAKE_REMINDERS: u8 = b'r';
+pub(super) const BRAKE_SPENT: u8 = b's';
+pub(super) const BRAKE_TRIAL: u8 = b'p';
 /// What the keys of pauses begin with.
 pub(super) const PAUSE: &[u8] = b"pause\0";
 /// What the keys of labels begin with.
@@ -106,6 +113,43 @@ pub(super) fn hold_change(app: &AppName, id: Digest, number: u32) -> Vec<u8> {
     let mut key = hold(app, id);
     key.extend(number.to_be_bytes());
     key
+}
+
+/// One thing that the brake remembers of an app, or all of a kind.
+pub(super) fn brake(app: &AppName, kind: u8) -> Vec<u8> {
+    joined(&[app.as_str().as_bytes(), b"\0", &[kind]])
+}
+
+/// An approved change that was begun.
+pub(super) fn spent(app: &AppName, digest: &Digest) -> Vec<u8> {
+    joined(&[&brake(app, BRAKE_SPENT), &digest.0])
+}
+
+/// A person whose change failed.
+pub(super) fn trial(app: &AppName, person: &PersonId) -> Vec<u8> {
+    let directory = person.directory.as_str().as_bytes();
+    joined(&[&brake(app, BRAKE_TRIAL), directory, b"\0", person.entry.as_bytes()])
+}
+
+/// What kind of thing a key of the brake names.
+pub(super) fn brake_kind(key: &[u8]) -> Option<u8> {
+    let end = key.iter().position(|byte| *byte == 0)?;
+    key.get(end + 1).copied()
+}
+
+/// The person whom the key of a trial names.
+pub(super) fn trial_person(key: &[u8]) -> Result<PersonId, Malformed> {
+    let entry = entry_of(key)?;
+    let start = key.iter().position(|byte| *byte == 0).map_or(key.len(), |end| end + 2);
+    let name = key.get(start..key.len() - 16).map(text).transpose()?.and_then(|name| name.strip_suffix('\0'));
+    let name = name.ok_or_else(|| Malformed("the key names no directory".into()))?;
+    Ok(PersonId { directory: DirectoryName::new(name)?, entry })
+}
+
+/// The digest at the end of a key.
+pub(super) fn digest_of(key: &[u8]) -> Result<Digest, Malformed> {
+    let tail = key.last_chunk::<32>().ok_or_else(|| Malformed("the key is too short for a digest".into()))?;
+    Ok(Digest(*tail))
 }
 
 /// Whether an app had an accepted cycle.

@@ -2,7 +2,7 @@
 //!
 //! Each method is one step of the vault, so that what belongs together is there together or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 
@@ -73,6 +73,7 @@ pub(super) fn examine(
         Tree::Deeds => parse::<Deed>(tree, key, payload).map(drop),
         Tree::DeedPlaces => parse::<DeedKey>(tree, key, payload).map(drop),
         Tree::DeedCycles => parse::<DeedCycle>(tree, key, payload).map(drop),
+        Tree::Brakes => super::brakes::examine(key, payload),
         // Whether they are there is all that is asked, or they are read by whoever needs them.
         Tree::Meta | Tree::Parts | Tree::Portraits | Tree::Marks => Ok(()),
     }
@@ -93,6 +94,17 @@ impl SledLedger {
 
     pub(super) fn read<T: Stored>(&self, tree: Tree, key: &[u8]) -> Result<Option<T>, LedgerFault> {
         self.vault.get(tree, key)?.map(|payload| parse(tree, key, &payload)).transpose()
+    }
+
+    /// What `name` makes of every key below a prefix.
+    pub(super) fn keys_below<K: Ord>(
+        &self,
+        tree: Tree,
+        prefix: &[u8],
+        name: impl Fn(&[u8]) -> Result<K, Malformed>,
+    ) -> Result<BTreeSet<K>, LedgerFault> {
+        let keys = self.vault.keys(tree, prefix)?;
+        keys.iter().map(|key| name(key).map_err(|why| damaged(tree, key, why))).collect()
     }
 
     /// Everything below a prefix, with what `name` makes of each key.
@@ -190,7 +202,7 @@ impl SledLedger {
     }
 
     /// A draft that removes everything below a prefix; what is put into it afterwards stays.
-    fn clearing(&self, places: &[(Tree, Vec<u8>)]) -> Result<Draft, LedgerFault> {
+    pub(super) fn clearing(&self, places: &[(Tree, Vec<u8>)]) -> Result<Draft, LedgerFault> {
         let mut draft = Draft::default();
         for (tree, prefix) in places {
             for key in self.vault.keys(*tree, prefix)? {
@@ -201,7 +213,7 @@ impl SledLedger {
     }
 }
 
-fn parse<T: Stored>(tree: Tree, key: &[u8], payload: &[u8]) -> Result<T, LedgerFault> {
+pub(super) fn parse<T: Stored>(tree: Tree, key: &[u8], payload: &[u8]) -> Result<T, LedgerFault> {
     records::read(payload).map_err(|why| damaged(tree, key, why))
 }
 
@@ -340,7 +352,8 @@ impl Ledger for SledLedger {
     }
 
     fn keep_holds(&mut self, app: &AppName, holds: &[HoldRecord]) -> Result<(), LedgerFault> {
-        let mut draft = self.clearing(&[(Tree::Holds, keys::app(app)), (Tree::HoldChanges, keys::app(app))])?;
+        let spent = (Tree::Brakes, keys::brake(app, keys::BRAKE_SPENT));
+        let mut draft = self.clearing(&[(Tree::Holds, keys::app(app)), (Tree::HoldChanges, keys::app(app)), spent])?;
         for hold in holds {
             let mut number = 0;
             for change in &hold.changes {

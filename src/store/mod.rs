@@ -6,6 +6,7 @@
 //! marked, and the brake does the rest because every app is new to it again.
 
 mod accepted;
+mod brakes;
 mod deeds;
 mod hand;
 mod images;

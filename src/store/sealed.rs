@@ -42,13 +42,15 @@ pub(super) enum Tree {
     DeedCycles,
     /// The manifest, bindings, and which apps had an accepted cycle.
     Meta,
+    /// By app and kind: what the brake remembers over time.
+    Brakes,
     /// By tree, key and number: the rest of values that are too long for one.
     Parts,
 }
 
 impl Tree {
     /// All of them, by position.
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Fingerprints,
         Self::Accounts,
         Self::Owners,
@@ -66,6 +68,7 @@ impl Tree {
         Self::DeedPlaces,
         Self::DeedCycles,
         Self::Meta,
+        Self::Brakes,
         Self::Parts,
     ];
 
@@ -89,6 +92,7 @@ impl Tree {
             Self::DeedPlaces => "deed_places",
             Self::DeedCycles => "deed_cycles",
             Self::Meta => "meta",
+            Self::Brakes => "brakes",
             Self::Parts => "parts",
         }
     }

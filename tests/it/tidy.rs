@@ -159,10 +159,11 @@ const DOMAIN_CRATES: &[&str] = &[
 ];
 
 /// All that the engine may name; of tokio only what waits and synchronises, and secrets only in its ports.
-const ENGINE_CRATES: &[&str] = &["std", "core", "thiserror", "chrono", "tokio", "tracing", "secrecy"];
+const ENGINE_CRATES: &[&str] = &["std", "core", "thiserror", "chrono", "tokio", "tracing", "secrecy", "futures_util"];
 const ENGINE_TOKIO: &[&str] = &["time", "sync", "join!", "select!"];
 /// What the engine shows travels over the control socket and to stdout: only these files of it know how.
 const ENGINE_FORMATS: &[&str] = &[
+    "src/engine/brake_view.rs",
     "src/engine/command.rs",
     "src/engine/hold_view.rs",
     "src/engine/lease_view.rs",
@@ -170,6 +171,10 @@ const ENGINE_FORMATS: &[&str] = &[
     "src/engine/saved.rs",
     "src/engine/undo/view.rs",
     "src/engine/view.rs",
+    "src/engine/byhand.rs",
+    "src/engine/groups.rs",
+    "src/engine/kept.rs",
+    "src/engine/pause.rs",
 ];
 
 /// Every crate that Cargo.toml names, as Rust spells it.

@@ -166,12 +166,19 @@ fn the_example_shows_every_key() {
         app.matching.external_id
         brake.creations
         brake.first_cycle
+        brake.removals_24h
+        brake.removals_7d
         brake.removals_by_absence
         brake.removals_shown
         brake.source_gone
         brake.takes_or_raises
+        brake.takes_or_raises_24h
         brake.creations.count
         brake.creations.percent
+        brake.removals_24h.count
+        brake.removals_24h.percent
+        brake.removals_7d.count
+        brake.removals_7d.percent
         brake.removals_by_absence.count
         brake.removals_by_absence.percent
         brake.removals_shown.count
@@ -180,6 +187,8 @@ fn the_example_shows_every_key() {
         brake.source_gone.percent
         brake.takes_or_raises.count
         brake.takes_or_raises.percent
+        brake.takes_or_raises_24h.count
+        brake.takes_or_raises_24h.percent
         daemon.jitter
         daemon.schedule
         daemon.timezone

@@ -62,7 +62,10 @@ report = { file = "/srv/r.log", max_size = "1 MiB", max_age = "30d", max_total =
 first_cycle = "apply"
 removals_shown = { count = 1, percent = 2 }
 removals_by_absence = { count = 3, percent = 4 }
+removals_24h = { count = 9, percent = 10 }
+removals_7d = { count = 11, percent = 12 }
 takes_or_raises = { count = 5, percent = 6 }
+takes_or_raises_24h = { count = 13, percent = 14 }
 creations = { count = 7, percent = 8 }
 source_gone = { count = 0, percent = 0 }
 "#;
@@ -77,7 +80,10 @@ source_gone = { count = 0, percent = 0 }
     let wanted = Limits {
         shown: limit(1, 2),
         absence: limit(3, 4),
+        removals_24h: limit(9, 10),
+        removals_7d: limit(11, 12),
         takes_or_raises: limit(5, 6),
+        takes_or_raises_24h: limit(13, 14),
         creations: limit(7, 8),
         source_gone: limit(0, 0),
         first_cycle: FirstCycle::Apply,
@@ -159,6 +165,54 @@ fn a_limit_of_the_brake_has_both_halves() {
     section("brake.first_cycle = \"go\"", "brake.first_cycle", "\"hold\", \"apply\"");
     section("brake.creations = 5", "brake.creations", "expected a table, found a whole number");
     section("brake.creations = 3", "brake.creations", "creations = { count = 20, percent = 20 }");
+}
+
+#[test]
+fn every_limit_of_the_brake_refuses_nonsense() {
+    let keys = [
+        "removals_shown",
+        "removals_by_absence",
+        "removals_24h",
+        "removals_7d",
+        "takes_or_raises",
+        "takes_or_raises_24h",
+        "creations",
+        "source_gone",
+    ];
+    for key in keys {
+        let brake = |value: &str| format!("brake.{key} = {value}");
+        section(&brake("{ count = 5 }"), &format!("brake.{key}"), "`percent` is missing");
+        section(&brake("{ count = 5, percent = 101 }"), &format!("brake.{key}.percent"), "not from 0 to 100");
+        section(&brake("{ count = -5, percent = 1 }"), &format!("brake.{key}.count"), "is not from");
+        section(&brake("{ count = 5, percent = 1, days = 2 }"), &format!("brake.{key}.days"), "is not a key");
+        section(&brake("\"5 %\""), &format!("brake.{key}"), "expected a table");
+    }
+}
+
+#[test]
+fn a_longer_time_lets_no_fewer_through() {
+    let brake = |a: &str, b: &str| {
+        format!("brake.{a} = {{ count = 6, percent = 8 }}\nbrake.{b} = {{ count = 6, percent = 7 }}")
+    };
+    let pairs = [
+        ("removals_shown", "removals_24h"),
+        ("removals_by_absence", "removals_24h"),
+        ("removals_24h", "removals_7d"),
+        ("takes_or_raises", "takes_or_raises_24h"),
+    ];
+    for (shorter, longer) in pairs {
+        section(&brake(shorter, longer), &format!("brake.{longer}"), &format!("fewer through than {shorter}"));
+    }
+}
+
+#[test]
+fn what_may_be_done_in_a_cycle_may_be_done_in_a_day() {
+    let lax =
+        "brake.removals_shown = { count = 50, percent = 60 }\nbrake.takes_or_raises = { count = 70, percent = 80 }\n";
+    let limits = with(FIRST, &format!("{lax}{FIRST}")).unwrap().limits;
+    let limit = |count, percent| Limit { count, percent };
+    assert_eq!((limits.removals_24h, limits.removals_7d), (limit(50, 60), limit(50, 60)));
+    assert_eq!(limits.takes_or_raises_24h, limit(70, 80));
 }
 
 #[test]

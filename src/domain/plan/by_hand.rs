@@ -43,7 +43,7 @@ impl HandBasis<'_> {
         self.context(|context| {
             match departed::by_hand(context, known, observed) {
                 Ok(change) => plan.changes.push(change),
-                Err(conflict) => plan.conflicts.push(conflict),
+                Err(conflict) => plan.conflicts.push(*conflict),
             }
             order::keep_admins(&mut plan, context);
         });

@@ -72,10 +72,10 @@ pub(super) fn by_hand(
     context: &Context<'_>,
     known: KnownAccount,
     observed: Option<ObservedAccount>,
-) -> Result<Change, Conflict> {
+) -> Result<Change, Box<Conflict>> {
     let observed = observed.filter(ObservedAccount::is_live);
     if let Some(conflict) = untouchable(context, &known, observed.as_ref()) {
-        return Err(conflict);
+        return Err(Box::new(conflict));
     }
     let removal = if observed.is_none() { Removal::Release } else { Removal::Suspend };
     let cause = Cause { code: CauseCode::ByHand, groups: known.group_paths.clone(), evidence: None };

@@ -102,6 +102,37 @@ impl ReadFault {
     }
 }
 
+/// A group as the directory has it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupThere {
+    /// Its immutable id.
+    pub id: EntryId,
+    /// Where it is.
+    pub dn: Dn,
+    /// How many values its membership has, direct ones only.
+    pub members: usize,
+}
+
+/// What a group's text names now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Named {
+    /// This group.
+    Found(GroupThere),
+    /// None.
+    Missing,
+    /// Several, by their DNs.
+    Ambiguous(Vec<String>),
+}
+
+/// What was found of an ordered group: by its pin, and by its text, each for itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupLook {
+    /// The pinned group, if there is a pin and it is there.
+    pub pinned: Option<GroupThere>,
+    /// What the text names.
+    pub named: Named,
+}
+
 /// A directory. It never writes.
 pub trait Directory: Send {
     /// Its name in the configuration.
@@ -123,4 +154,7 @@ pub trait Directory: Send {
         groups: &BTreeSet<EntryId>,
         now: DateTime<Utc>,
     ) -> impl Future<Output = Result<Presence, ReadFault>> + Send;
+
+    /// Looks for groups, by pin and by text; answers in their order.
+    fn look_for(&mut self, groups: &[GroupOrder]) -> impl Future<Output = Result<Vec<GroupLook>, ReadFault>> + Send;
 }

@@ -59,14 +59,19 @@ pub enum CallFault {
 }
 
 impl CallFault {
+    /// The short name of refused credentials.
+    pub const UNAUTHORIZED: &str = "unauthorized";
+    /// The short name of a missing seat.
+    pub const SEATS_SHORT: &str = "seats_short";
+
     /// A stable short name.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Unreachable(_) => "zendesk_unreachable",
             Self::Unanswered(_) => "unanswered",
-            Self::Unauthorized(_) => "unauthorized",
+            Self::Unauthorized(_) => Self::UNAUTHORIZED,
             Self::Throttled { .. } => "throttled",
-            Self::SeatsShort(_) => "seats_short",
+            Self::SeatsShort(_) => Self::SEATS_SHORT,
             Self::NotFound(_) => "not_found",
             Self::Refused { kind, .. } => kind,
             Self::Garbled(_) => "garbled",

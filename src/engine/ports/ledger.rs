@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::{AcceptedLedger, DeedLedger, HandLedger, ImageLedger, KeepLedger, LeaseLedger, Revisions};
+use super::{AcceptedLedger, BrakeLedger, DeedLedger, HandLedger, ImageLedger, KeepLedger, LeaseLedger, Revisions};
 use crate::domain::account::{KnownAccount, Trace};
 use crate::domain::assignment::PinKey;
 use crate::domain::brake::Experience;
@@ -207,7 +207,16 @@ pub struct AppCounts {
 
 /// What the store remembers. Every method that changes it is durable when it returns.
 pub trait Ledger:
-    AcceptedLedger + DeedLedger + HandLedger + ImageLedger + KeepLedger + LeaseLedger + Revisions + Send + Sync
+    AcceptedLedger
+    + BrakeLedger
+    + DeedLedger
+    + HandLedger
+    + ImageLedger
+    + KeepLedger
+    + LeaseLedger
+    + Revisions
+    + Send
+    + Sync
 {
     /// Raised with every durable change.
     fn serial(&self) -> u64;
@@ -264,7 +273,7 @@ pub trait Ledger:
     /// Holds of every app.
     fn holds(&self) -> Result<Vec<HoldRecord>, LedgerFault>;
 
-    /// Replaces the holds of an app.
+    /// Replaces the holds of an app, and takes the notes of spent approvals away.
     fn keep_holds(&mut self, app: &AppName, holds: &[HoldRecord]) -> Result<(), LedgerFault>;
 
     /// People's troubles in an app.

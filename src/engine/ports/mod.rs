@@ -3,6 +3,7 @@
 //! Adapters implement these and know nothing of one another. Faults answer what to do, not what went wrong inside.
 
 mod accepted;
+mod brakes;
 mod deeds;
 mod directory;
 mod hand;
@@ -15,8 +16,9 @@ mod report;
 mod revision;
 
 pub use accepted::AcceptedLedger;
+pub use brakes::BrakeLedger;
 pub use deeds::{DeedCycle, DeedLedger, cycles_kept};
-pub use directory::{Directory, GroupOrder, ReadFault, ReadOrder};
+pub use directory::{Directory, GroupLook, GroupOrder, GroupThere, Named, ReadFault, ReadOrder};
 pub use hand::{HandLedger, Label};
 pub use helpdesk::{CallFault, Effect, Helpdesk, Myself, StepDone};
 pub use images::ImageLedger;

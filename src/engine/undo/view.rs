@@ -125,7 +125,7 @@ impl UndoView {
         for part in &whole.parts {
             let app = part.undone.app().to_string();
             let held = held_views(&part.review.held);
-            view.changes.extend(part.undone.plan.changes.iter().map(|change| change_view(change, &held)));
+            view.changes.extend(part.undone.plan.changes.iter().map(|change| change_view(change, &held, &part.review)));
             view.refused.extend(part.undone.refused.iter().map(|one| NotUndoneView {
                 app: app.clone(),
                 user: one.user.to_string(),

@@ -4,6 +4,7 @@
 //! (not self-describing): a new field means a new version and a reader for the old one. The golden bytes in the tests
 //! notice a change.
 
+mod brakes;
 mod deeds;
 mod hand;
 mod holds;

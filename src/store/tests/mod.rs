@@ -1,6 +1,7 @@
 //! Tests of the store: what is kept is kept, and what is damaged is noticed.
 
 mod damage;
+mod deeds;
 mod golden;
 mod images;
 mod keeping;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use zendesk_dirsync::domain::account::{Catalog, KnownAccount, Trace};
 use zendesk_dirsync::domain::assignment::PinKey;
+use zendesk_dirsync::domain::brake::{self, Tally};
 use zendesk_dirsync::domain::deed::Deed;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, Digest, DirectoryName, EntryId, PersonId};
 use zendesk_dirsync::domain::image::{ImageHead, Portrait};
@@ -16,11 +17,12 @@ use zendesk_dirsync::domain::lease::{InstanceId, LeaseMark};
 use zendesk_dirsync::domain::outcome::Notice;
 use zendesk_dirsync::domain::pause::{Pause, Pauses};
 use zendesk_dirsync::domain::scope::GroupSeen;
+use zendesk_dirsync::domain::trial::{Quarantine, Trial};
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
-    AcceptedLedger, AppStanding, CycleSummary, DeedCycle, DeedLedger, HandLedger, HoldRecord, ImageLedger, Intent,
-    KeepLedger, Label, LeaseLedger, Ledger, LedgerFault, Report, ReportFault, Revision, Revisions, Settlement, Told,
-    Trouble,
+    AcceptedLedger, AppStanding, BrakeLedger, CycleSummary, DeedCycle, DeedLedger, HandLedger, HoldRecord, ImageLedger,
+    Intent, KeepLedger, Label, LeaseLedger, Ledger, LedgerFault, Report, ReportFault, Revision, Revisions, Settlement,
+    Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -84,6 +86,49 @@ impl<T> Watched<T> {
         let done = act(&mut self.inner);
         self.camera.take(&format!("after {what}"));
         done
+    }
+}
+
+impl BrakeLedger for Watched<SledLedger> {
+    fn tally(&self, app: &AppName) -> Result<Tally, LedgerFault> {
+        self.inner.tally(app)
+    }
+    fn keep_tally(&mut self, app: &AppName, tally: &Tally) -> Result<(), LedgerFault> {
+        self.during("keep_tally", |inner| inner.keep_tally(app, tally))
+    }
+    fn missing(&self, app: &AppName) -> Result<BTreeSet<PersonId>, LedgerFault> {
+        self.inner.missing(app)
+    }
+    fn keep_missing(&mut self, app: &AppName, missing: &BTreeSet<PersonId>) -> Result<(), LedgerFault> {
+        self.during("keep_missing", |inner| inner.keep_missing(app, missing))
+    }
+    fn spent(&self, app: &AppName) -> Result<BTreeSet<Digest>, LedgerFault> {
+        self.inner.spent(app)
+    }
+    fn spend(&mut self, app: &AppName, digest: &Digest) -> Result<(), LedgerFault> {
+        self.during("spend", |inner| inner.spend(app, digest))
+    }
+    fn trials(&self, app: &AppName) -> Result<BTreeMap<PersonId, Trial>, LedgerFault> {
+        self.inner.trials(app)
+    }
+    fn keep_trials(&mut self, app: &AppName, trials: &BTreeMap<PersonId, Trial>) -> Result<(), LedgerFault> {
+        self.during("keep_trials", |inner| inner.keep_trials(app, trials))
+    }
+    fn quarantine(&self, app: &AppName) -> Result<Option<Quarantine>, LedgerFault> {
+        self.inner.quarantine(app)
+    }
+    fn keep_quarantine(&mut self, app: &AppName, quarantine: Option<&Quarantine>) -> Result<(), LedgerFault> {
+        self.during("keep_quarantine", |inner| inner.keep_quarantine(app, quarantine))
+    }
+    fn reminders(&self, app: &AppName) -> Result<BTreeMap<Digest, brake::Moment>, LedgerFault> {
+        self.inner.reminders(app)
+    }
+    fn keep_reminders(
+        &mut self,
+        app: &AppName,
+        reminders: &BTreeMap<Digest, brake::Moment>,
+    ) -> Result<(), LedgerFault> {
+        self.during("keep_reminders", |inner| inner.keep_reminders(app, reminders))
     }
 }
 

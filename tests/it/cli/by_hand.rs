@@ -22,7 +22,8 @@ fn the_leaver_who_cannot_wait_is_deprovisioned_while_the_directory_is_down() {
     let without = rig.run(&["deprovision", &alice]).expect(2);
     expect![[r#"
         error: deprovision is done at once, and needs --now
-          hint: leavers are deprovisioned by cycles; for the one who can't wait, add --now
+          hint: leavers are deprovisioned by cycles; for the one who can't wait, add
+              --now
     "#]]
     .assert_eq(&without.all());
     rig.run(&["deprovision", &alice, "--now"]).expect(2);

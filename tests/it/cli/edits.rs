@@ -185,7 +185,7 @@ fn an_edit_is_shown_without_a_network_and_without_secrets() {
             because changed (support)
             tags: (none) → dirsync
 
-        Plan DIGEST: 1 update of 6 accounts; 1 of 1 changes wait for a person
+        Plan DIGEST: 1 update of 6 accounts; 1 of 1 change waits for a person
     "#]]
     .assert_eq(&rig.neat(&shown.stdout));
     rig.run_by("new.toml", &["plan", "--offline", "--exit-code"]).expect(10);

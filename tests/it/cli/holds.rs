@@ -156,7 +156,7 @@ fn several_people_can_be_approved_and_rejected_by_name() {
     assert_eq!(rig.writes_since(0), []);
     expect![[r#"
         DIGEST  support  4 changes  waiting  since TIME
-            the first cycle of this app waits for a look
+            others of this hold were decided about, these not
         DIGEST  support  2 changes  rejected  since TIME
             the first cycle of this app waits for a look
             ACTOR decided against it at TIME

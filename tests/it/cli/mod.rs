@@ -10,6 +10,7 @@ mod by_hand;
 mod cycle;
 mod daemon;
 mod edits;
+mod groups;
 mod holds;
 mod kill;
 mod lease;

@@ -7,7 +7,7 @@ use crate::support::company::{delete, disable, dn, hire, leave, mail, set};
 use crate::support::rig_cli::{Config, Rig, assignment, me};
 
 /// So many people are lost, beside the company's own.
-const HIRED: usize = 24;
+const HIRED: usize = 10;
 
 fn hired(n: usize) -> String {
     format!("agent{n:02}")

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use zendesk_dirsync::domain::assignment::{Assignment, Role, RoleGrant, grants};
-use zendesk_dirsync::domain::brake::{Bench, Experience, FirstCycle, HoldReason, Limit, Limits, review};
+use zendesk_dirsync::domain::brake::{
+    Bench, Experience, FirstCycle, HoldReason, Limit, Limits, Moment, Tally, Window, review,
+};
 use zendesk_dirsync::domain::change::{
     Action, Cause, CauseCode, Change, Class, Confirm, FieldChange, FieldValue, Guard, Step,
 };
 use zendesk_dirsync::domain::dn::Dn;
-use zendesk_dirsync::domain::edit::Edit;
 use zendesk_dirsync::domain::id::{AccountId, AppName, CycleId, Digester, DirectoryName, Email, EntryId, PersonId};
 use zendesk_dirsync::domain::plan::{Basis, Plan};
 
@@ -58,15 +59,7 @@ fn limit(limits: &Limits, class: Class) -> Limit {
 
 /// How many go on, and how many wait.
 fn sorted(plan: &Plan, gone: usize, experience: Experience) -> (usize, usize) {
-    let none = BTreeSet::new();
-    let bench = Bench {
-        limits: Limits::default(),
-        experience,
-        approvals: &none,
-        rejections: &none,
-        gone,
-        edit: &Edit::default(),
-    };
+    let bench = Bench { gone, ..Bench::of(Limits::default(), experience) };
     let review = review(plan, &bench);
     (review.approved.changes().len(), review.held.iter().map(|hold| hold.changes.len()).sum())
 }
@@ -92,6 +85,52 @@ fn a_limit_lets_exactly_its_number_go_on_for_every_population() {
                 promised(class, population),
                 "{class:?} of {population}"
             );
+        }
+    }
+}
+
+/// What the defaults promise over time.
+fn promised_over_time(window: Window, population: usize) -> usize {
+    let (count, percent) = match window {
+        Window::RemovalsDay => (5, 10),
+        Window::RemovalsWeek | Window::TakesOrRaisesDay => (10, 20),
+    };
+    count.max(population * percent / 100)
+}
+
+/// How many of so many changes go on when a window has counted so many others.
+fn through(window: Window, population: usize, used: usize, new: usize) -> usize {
+    let class = match window {
+        Window::RemovalsDay | Window::RemovalsWeek => Class::RemovalShown,
+        Window::TakesOrRaisesDay => Class::TakesOrRaises,
+    };
+    // The others left two days ago where only the week is to count them.
+    let mut tally = Tally::default();
+    (0..used as u32).for_each(|n| tally.count(window.kind(), &change(1_000_000 + n, class).person));
+    tally.now = Moment(if window == Window::RemovalsWeek { 2 * 24 * 3_600 } else { 0 });
+    let bench = Bench { tally, ..Bench::of(Limits::default(), Experience::Settled) };
+    let review = review(&plan((0..new as u32).map(|n| change(n, class)).collect(), population), &bench);
+    assert!(review.held.iter().all(|hold| hold.reason.code() == window.code()), "{:?}", review.held);
+    review.approved.changes().len()
+}
+
+#[test]
+fn a_window_lets_exactly_its_number_go_on_for_every_population() {
+    let limits = Limits::default();
+    for population in 1..=100_000 {
+        for window in Window::ALL {
+            assert_eq!(window.limit(&limits).people(population), promised_over_time(window, population));
+        }
+        let gone = limits.source_gone.people(population);
+        assert_eq!(gone, 5.max(population * 15 / 100));
+    }
+    let sizes = (1..300).chain((300..5_000).step_by(97)).chain([100_000]);
+    for population in sizes {
+        for window in Window::ALL {
+            let most = promised_over_time(window, population);
+            assert_eq!(through(window, population, most - 1, 1), 1, "{window} of {population}");
+            assert_eq!(through(window, population, most, 1), 0, "{window} of {population}");
+            assert_eq!(through(window, population, most - 1, 2), 0, "{window} of {population}: as a whole");
         }
     }
 }
@@ -130,14 +169,12 @@ proptest! {
     fn an_approval_is_for_these_digests_and_a_rejection_too(n in 8_u32..60, chosen in 0_u32..8) {
         let changes: Vec<Change> = (0..n).map(|n| change(n, Class::RemovalShown)).collect();
         let digests = BTreeSet::from([changes[chosen as usize].digest()]);
-        let none = BTreeSet::new();
         let limits = Limits { first_cycle: FirstCycle::Apply, ..Limits::default() };
         let plan = plan(changes, 1);
-        let (experience, edit) = (Experience::Settled, &Edit::default());
-        let bench = Bench { limits, experience, approvals: &digests, rejections: &none, gone: 0, edit };
+        let bench = Bench { approvals: digests.clone(), ..Bench::of(limits, Experience::Settled) };
         let reviewed = review(&plan, &bench);
         prop_assert_eq!(reviewed.approved.changes().len(), 1);
-        let bench = Bench { approvals: &none, rejections: &digests, ..bench };
+        let bench = Bench { approvals: BTreeSet::new(), rejections: digests, ..bench };
         let reviewed = review(&plan, &bench);
         let rejected = reviewed.held.iter().find(|hold| hold.reason == HoldReason::Rejected).unwrap();
         prop_assert_eq!(rejected.changes.len(), 1);

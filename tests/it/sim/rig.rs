@@ -241,6 +241,16 @@ impl Rig {
         }
     }
 
+    /// The time now.
+    pub fn now(&self) -> chrono::DateTime<chrono::Utc> {
+        zendesk_dirsync::engine::ports::Clock::now(&self.clock)
+    }
+
+    /// Has a command carried out, as a person gave it.
+    pub fn command(&self, command: Command) -> Reply {
+        self.runtime.block_on(self.engine().carry_out(command, "alice", Stop::never(), &mut Silent))
+    }
+
     /// Runs a cycle that must end.
     pub fn cycle(&self) -> CycleReport {
         match self.run() {

@@ -308,7 +308,10 @@ fn limits(rng: &mut Rng) -> Limits {
     Limits {
         shown: Limit { count: 1 + rng.below(3), percent: 10 },
         absence: Limit { count: 1 + rng.below(2), percent: 5 },
+        removals_24h: Limit { count: 4, percent: 10 },
+        removals_7d: Limit { count: 8, percent: 20 },
         takes_or_raises: Limit { count: 1 + rng.below(4), percent: 10 },
+        takes_or_raises_24h: Limit { count: 8, percent: 20 },
         creations: Limit { count: 2 + rng.below(6), percent: 20 },
         source_gone: Limit { count: 2 + rng.below(3), percent: 15 },
         first_cycle: if rng.one_in(2) { FirstCycle::Hold } else { FirstCycle::Apply },

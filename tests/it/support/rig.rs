@@ -19,8 +19,8 @@ use zendesk_dirsync::domain::scope::{CompleteRead, Presence, Sight};
 use zendesk_dirsync::domain::settings::{Redaction, ReportSettings};
 use zendesk_dirsync::engine::command::{Command, Reply};
 use zendesk_dirsync::engine::ports::{
-    CallFault, Clock, Directory, Event, Helpdesk, Ledger, Myself, Progress, ReadFault, ReadOrder, Report, ReportFault,
-    Secret, SecretFault, StepDone,
+    CallFault, Clock, Directory, Event, GroupLook, GroupOrder, Helpdesk, Ledger, Myself, Progress, ReadFault,
+    ReadOrder, Report, ReportFault, Secret, SecretFault, StepDone,
 };
 use zendesk_dirsync::engine::view::PlanView;
 use zendesk_dirsync::engine::{App, Configuration, CycleOrder, CycleReport, Engine, Ports, Stop};
@@ -89,6 +89,13 @@ impl Directory for AnyDirectory {
         match self {
             Self::Memory(inner) => inner.look_up(entry, last_dn, groups, now).await,
             Self::Ldap(inner) | Self::Tripped { inner, .. } => inner.look_up(entry, last_dn, groups, now).await,
+        }
+    }
+
+    async fn look_for(&mut self, groups: &[GroupOrder]) -> Result<Vec<GroupLook>, ReadFault> {
+        match self {
+            Self::Memory(inner) => inner.look_for(groups).await,
+            Self::Ldap(inner) | Self::Tripped { inner, .. } => inner.look_for(groups).await,
         }
     }
 }
@@ -176,7 +183,10 @@ pub const fn no_limits() -> Limits {
     Limits {
         shown: all,
         absence: all,
+        removals_24h: all,
+        removals_7d: all,
         takes_or_raises: all,
+        takes_or_raises_24h: all,
         creations: all,
         source_gone: all,
         first_cycle: FirstCycle::Apply,

@@ -198,6 +198,26 @@ fn an_edit_on_an_edit_that_waits_is_compared_with_what_was_agreed_to() {
 }
 
 #[test]
+fn a_group_that_an_edit_names_and_nobody_finds_is_not_agreed_to() {
+    let mut rig = settled();
+    let unaccepted = accepted(&rig);
+    rig.apps[0].0.assignments.push(gives("corp", "nurses", Some(Role::Agent), &["Support"]));
+    assert_eq!(rig.cycle().ending.code(), 4);
+    assert_eq!(accepted(&rig), unaccepted);
+    let frank = Person::numbered(9, "Frank", "frank@example.org");
+    let nurses = Group::numbered(9, "nurses", &[frank.id]);
+    rig.directory().change(|company| {
+        company.people.insert(frank.id, frank);
+        company.groups.insert(nurses.id, nurses);
+    });
+    rig.cycle();
+    assert_eq!(reason(&rig), "this edit adds 1, changes 0, removes 0 of 5 accounts");
+    rig.settle();
+    assert!(rig.user("frank@example.org").is_some());
+    assert_ne!(accepted(&rig), unaccepted);
+}
+
+#[test]
 fn a_part_that_was_approved_goes_on_and_the_rest_still_waits_as_an_edit() {
     let mut rig = settled();
     let unaccepted = accepted(&rig);
@@ -387,4 +407,29 @@ fn an_empty_group_by_leave_is_part_of_the_rules() {
     assert_ne!(rig.apps[0].0.digest(), former);
     rig.cycle();
     assert!(edits(&rig).is_empty());
+}
+
+#[test]
+fn an_edit_ends_no_keep_before_it_is_agreed_to() {
+    use zendesk_dirsync::domain::keep::{Keep, KeepReason, KeepUntil, Wish};
+    use zendesk_dirsync::engine::ports::{Clock as _, KeepLedger as _};
+    let mut rig = settled();
+    let app = AppName::new("support").unwrap();
+    set(&rig, id(2), "displayName", "Robert");
+    let until = KeepUntil::Changes(Wish::Unknown);
+    let keep = Keep { by: "alice".into(), at: rig.clock.now(), reason: KeepReason::Deprovisioned, until };
+    rig.ledger.clone().keep(&app, &corp(id(2)), Some(&keep)).unwrap();
+    let kept = |rig: &Rig| rig.ledger.snapshot().keeps.values().map(BTreeMap::len).sum::<usize>();
+    rig.cycle();
+    let former = rig.apps[0].0.clone();
+    rig.apps[0].0.assignments[2].tags = names(&["dirsync"]);
+    rig.cycle();
+    assert_eq!((kept(&rig), edits(&rig)[0].changes.len()), (1, 4));
+    rig.apps[0].0 = former;
+    rig.cycle();
+    assert_eq!((kept(&rig), rig.user("bob@example.org").unwrap().name.as_str()), (1, "Bob"));
+    rig.apps[0].0.assignments[2].tags = names(&["dirsync"]);
+    rig.cycle();
+    rig.settle();
+    assert_eq!((kept(&rig), rig.user("bob@example.org").unwrap().name.as_str()), (0, "Robert"));
 }

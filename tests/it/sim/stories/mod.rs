@@ -2,13 +2,16 @@
 //!
 //! The fixtures are here; stories in which everything works, and in which something breaks, lie beside.
 
+mod brakes;
 mod broken;
+mod by_hand;
 mod edits;
 mod kept;
 mod leases;
 mod meanwhile;
 mod offline;
 mod paused;
+mod pauses;
 mod removed;
 mod watched;
 mod whole;

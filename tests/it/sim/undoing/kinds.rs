@@ -70,8 +70,7 @@ fn people_who_took_over_a_mail_are_undone_in_the_order_that_frees_it() {
 
 #[test]
 fn an_adopted_account_is_given_up_as_it_was_found() {
-    let mut rig = settled(6);
-    rig.apps[0].0.adoption.cases.insert(AdoptCase::EndUsers);
+    let rig = settled_by(6, |rules| rules.adoption.cases = [AdoptCase::EndUsers].into());
     let mut there = User::there(500, "Customer", "new@example.org", Role::EndUser);
     there.tags.insert("vip".into());
     there.texts.insert(Field::Phone, "12".into());
@@ -103,8 +102,7 @@ fn a_link_by_the_marker_is_given_up() {
 
 #[test]
 fn a_released_account_is_linked_again() {
-    let mut rig = settled(6);
-    rig.apps[0].0.removals.insert(CauseCode::OutOfScope, Removal::Release);
+    let rig = settled_by(6, |rules| rules.removals = [(CauseCode::OutOfScope, Removal::Release)].into());
     let (before, was) = (picture(&rig), known(&rig, 2).unwrap());
     leave(&rig, 2, "support");
     let released = cycle(&rig);
@@ -135,8 +133,7 @@ fn a_reactivation_is_taken_back_access_first() {
 
 #[test]
 fn a_downgrade_without_a_suspension_is_undone() {
-    let mut rig = settled(6);
-    rig.apps[0].0.removals.insert(CauseCode::OutOfScope, Removal::Downgrade);
+    let rig = settled_by(6, |rules| rules.removals = [(CauseCode::OutOfScope, Removal::Downgrade)].into());
     by_hand(&rig, "p5@example.org", |user| user.groups.insert(14));
     let before = picture(&rig);
     leave(&rig, 5, "support");
@@ -200,4 +197,29 @@ fn one_person_is_undone_and_the_others_stay() {
     let mut engine = rig.engine();
     let answer = rig.wait(engine.plan_undo(&nobody, "alice")).unwrap().unwrap();
     assert!(matches!(answer, Err(UndoFault::NoSuchUser(_))), "{answer:?}");
+}
+
+#[test]
+fn a_removal_by_hand_is_undone_and_comes_back_with_its_keep() {
+    use zendesk_dirsync::domain::keep::KeepReason;
+    use zendesk_dirsync::engine::byhand::{HandOrder, Word};
+    use zendesk_dirsync::engine::command::Command;
+    let rig = settled(6);
+    let before = picture(&rig);
+    rig.clock.advance(chrono::TimeDelta::seconds(1));
+    let user_named = "p2@example.org".to_owned();
+    let order = Command::ByHand { order: HandOrder::Deprovision, user: user_named, app: None, word: Word::Do };
+    let mut engine = rig.engine();
+    let reply = rig.wait(engine.carry_out(order, "bob", Stop::never(), &mut Silent)).unwrap();
+    assert_eq!(reply.code(), 0, "{reply:?}");
+    assert_eq!(user(&rig, "p2@example.org").suspended, Some(By::Us));
+    let by_hand = rig.ledger.snapshot().deeds.last().unwrap().cycle.clone();
+    let (_, undone) = undo(&rig, &by_hand);
+    assert_eq!(picture(&rig), before);
+    rests(&rig, 3);
+    undo(&rig, &undone.cycle);
+    assert_eq!(user(&rig, "p2@example.org").suspended, Some(By::Us));
+    rests(&rig, 3);
+    let keep = keeps(&rig).remove(&id(2)).unwrap();
+    assert_eq!((keep.reason, keep.by.as_str()), (KeepReason::Deprovisioned, "bob"), "the directory still wants them");
 }

@@ -15,6 +15,7 @@ use zendesk_dirsync::domain::assignment::{Assignment, Role, RoleGrant};
 use zendesk_dirsync::domain::id::{AppName, CycleId, EntryId};
 use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::plan::undo::CannotUndo;
+use zendesk_dirsync::domain::rules::AppRules;
 use zendesk_dirsync::engine::Stop;
 use zendesk_dirsync::engine::undo::{UndoFault, UndoOrder, UndoWhole, UndoWord, Undone};
 
@@ -172,7 +173,14 @@ fn company(people: u32) -> MemoryDirectory {
 
 /// A rig in which everybody has an account. The brake is wide open.
 fn settled(people: u32) -> Rig {
-    let mut rig = Rig::of(company(people), desk(), rules("support", assignments()));
+    settled_by(people, |_| {})
+}
+
+/// As [`settled`], by other rules.
+fn settled_by(people: u32, change: impl FnOnce(&mut AppRules)) -> Rig {
+    let mut rules = rules("support", assignments());
+    change(&mut rules);
+    let mut rig = Rig::of(company(people), desk(), rules);
     open(&mut rig);
     rig.settle();
     assert_eq!(rig.cycle().ending.code(), 0);

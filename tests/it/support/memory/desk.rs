@@ -83,7 +83,6 @@ impl User {
 
 /// A write as the account received it.
 #[derive(Debug, Clone)]
-#[expect(dead_code, reason = "times and after-images are for the eye, in a printed list of writes")]
 pub struct Write {
     pub at: DateTime<Utc>,
     /// When, in the order of all ports.

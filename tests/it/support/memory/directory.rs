@@ -13,7 +13,7 @@ use zendesk_dirsync::domain::id::{DirectoryName, EntryId};
 use zendesk_dirsync::domain::scope::{
     CompleteRead, GroupSeen, Presence, ReadEnd, Resolved, ServerIdentity, Sight, Sighting, Tally,
 };
-use zendesk_dirsync::engine::ports::{Directory, GroupOrder, ReadFault, ReadOrder};
+use zendesk_dirsync::engine::ports::{Directory, GroupLook, GroupOrder, GroupThere, Named, ReadFault, ReadOrder};
 
 use super::company::{Company, Group, Person};
 use super::lock;
@@ -358,5 +358,26 @@ impl Directory for MemoryDirectory {
             None if company.tombstones.contains(&entry) => Presence::Tombstone,
             None => Presence::NotFound { named_by: naming(last_dn) },
         })
+    }
+
+    async fn look_for(&mut self, groups: &[GroupOrder]) -> Result<Vec<GroupLook>, ReadFault> {
+        let (company, trouble) = (self.shown(), self.trouble());
+        if trouble.base_fails {
+            return Err(ReadFault::Incomplete("a search base answers nothing".into()));
+        }
+        let there = |id: EntryId| {
+            let group = &company.groups[&id];
+            GroupThere { id, dn: group.dn.clone(), members: group.members.len() }
+        };
+        let look = |order: &GroupOrder| {
+            let pinned = order.pin.filter(|pin| company.groups.contains_key(pin)).map(there);
+            let named = match resolve(&company, &GroupOrder { group: order.group.clone(), pin: None }) {
+                Resolved::Found(id) => Named::Found(there(id)),
+                Resolved::Missing => Named::Missing,
+                Resolved::Ambiguous(dns) => Named::Ambiguous(dns),
+            };
+            GroupLook { pinned, named }
+        };
+        Ok(groups.iter().map(look).collect())
     }
 }

@@ -1,6 +1,6 @@
 //! The helpdesk port over a [`Desk`], with faults at chosen calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -78,6 +78,17 @@ impl std::fmt::Debug for Edit {
     }
 }
 
+/// What goes wrong until it is mended.
+#[derive(Debug, Default)]
+struct Lasting {
+    /// Every write to these people is refused, by mail.
+    poisoned: BTreeSet<Email>,
+    /// Every write.
+    writes: Option<CallTrouble>,
+    /// Every call.
+    calls: Option<CallTrouble>,
+}
+
 /// A Zendesk account in memory.
 #[derive(Debug, Clone)]
 pub struct MemoryZendesk {
@@ -89,6 +100,7 @@ pub struct MemoryZendesk {
     hits: Arc<Mutex<Vec<usize>>>,
     wire: Option<Arc<Mutex<Wire>>>,
     edits: Arc<Mutex<BTreeMap<u64, Edit>>>,
+    lasting: Arc<Mutex<Lasting>>,
     /// Where a lease is kept: what its calls must pass, if anything.
     lease: Option<Arc<Turnstile>>,
     clock: MemoryClock,
@@ -106,6 +118,7 @@ impl MemoryZendesk {
             hits: Arc::default(),
             wire: None,
             edits: Arc::default(),
+            lasting: Arc::default(),
             lease: None,
             clock,
             fuse,
@@ -205,6 +218,36 @@ impl MemoryZendesk {
     pub fn mend(&self) {
         lock(&self.troubles).clear();
         lock(&self.ahead).clear();
+        *lock(&self.lasting) = Lasting::default();
+    }
+
+    /// From now on every write to these people is refused.
+    pub fn poison(&self, mails: impl IntoIterator<Item = String>) {
+        lock(&self.lasting).poisoned = mails.into_iter().map(|mail| Email::parse(&mail).unwrap()).collect();
+    }
+
+    /// From now on every write goes wrong.
+    pub fn writes_go_wrong(&self, trouble: CallTrouble) {
+        lock(&self.lasting).writes = Some(trouble);
+    }
+
+    /// From now on every call goes wrong.
+    pub fn all_goes_wrong(&self, trouble: CallTrouble) {
+        lock(&self.lasting).calls = Some(trouble);
+    }
+
+    /// What goes wrong with a step for as long as it isn't mended.
+    fn lasting(&self, account: Option<AccountId>, step: &Step) -> Option<CallTrouble> {
+        let lasting = lock(&self.lasting);
+        let is = |email: &Email| lasting.poisoned.contains(email);
+        let poisoned = match step {
+            Step::Create(new) => is(&new.email),
+            _ => self.with(|desk| {
+                let user = account.and_then(|id| desk.users.get(&id.0));
+                user.and_then(|user| user.email.as_ref()).is_some_and(is)
+            }),
+        };
+        lasting.writes.or(poisoned.then_some(CallTrouble::Refuse))
     }
 
     /// Waits for its turn and counts a call; answers its number and what goes wrong with it.
@@ -227,7 +270,8 @@ impl MemoryZendesk {
             lock(&self.hits).push(one.tag);
             return Ok((number, Some(one.trouble)));
         }
-        Ok((number, lock(&self.troubles).remove(&number)))
+        let trouble = lock(&self.troubles).remove(&number);
+        Ok((number, trouble.or(lock(&self.lasting).calls)))
     }
 
     /// Asks; answers what the answer leaves out.
@@ -399,6 +443,7 @@ impl Helpdesk for MemoryZendesk {
         self.fuse.pass();
         let updates = account.filter(|_| matches!(step, Step::Write(_)));
         let (call, trouble) = self.call(CallKind::Write, updates)?;
+        let trouble = trouble.or_else(|| self.lasting(account, step));
         let done = match trouble {
             Some(CallTrouble::Dropped) if read_back(step) => {
                 let id = account.unwrap_or(AccountId(0));

@@ -16,6 +16,8 @@ pub struct Images {
     pub heads: BTreeMap<DirectoryName, ImageHead>,
     pub portraits: BTreeMap<DirectoryName, BTreeMap<EntryId, (Digest, Portrait)>>,
     pub catalogs: BTreeMap<AppName, Catalog>,
+    /// Portraits that were ever handed over to be kept.
+    pub handed_over: usize,
 }
 
 impl ImageLedger for MemoryLedger {
@@ -43,6 +45,7 @@ impl ImageLedger for MemoryLedger {
         gone: &BTreeSet<EntryId>,
     ) -> Result<(), LedgerFault> {
         self.mutate(|state| {
+            state.images.handed_over += changed.len();
             state.images.heads.insert(directory.clone(), head.clone());
             let portraits = state.images.portraits.entry(directory.clone()).or_default();
             portraits.extend(changed.iter().map(|(id, portrait)| (*id, (portrait.digest(), portrait.clone()))));

@@ -16,6 +16,7 @@ use zendesk_dirsync::engine::ports::{
     AppStanding, CycleSummary, HoldRecord, Intent, Label, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
 };
 
+use super::brakes::BrakeState;
 use super::fuse::Fuse;
 use super::images::Images;
 use super::lock;
@@ -37,6 +38,7 @@ pub struct LedgerState {
     pub troubles: BTreeMap<AppName, BTreeMap<PersonId, Trouble>>,
     pub keeps: BTreeMap<AppName, BTreeMap<PersonId, Keep>>,
     pub cycles: Vec<CycleSummary>,
+    pub brakes: BTreeMap<AppName, BrakeState>,
     pub pauses: Pauses,
     pub labels: BTreeMap<(AppName, PersonId), Label>,
     pub configurations: BTreeMap<AppName, String>,
@@ -111,6 +113,15 @@ impl MemoryLedger {
     /// What was noted and settled, from a place on.
     pub fn noted(&self, from: usize) -> Vec<Noted> {
         lock(&self.noted)[from..].to_vec()
+    }
+
+    /// Every intent ever noted, oldest first; a restored copy doesn't take these back.
+    pub fn begun(&self) -> Vec<Intent> {
+        let begun = |noted| match noted {
+            Noted::Begun(_, intent) => Some(intent),
+            Noted::Settled(..) => None,
+        };
+        self.noted(0).into_iter().filter_map(begun).collect()
     }
 
     /// How much was noted and settled.
@@ -303,6 +314,7 @@ impl Ledger for MemoryLedger {
     fn keep_holds(&mut self, app: &AppName, holds: &[HoldRecord]) -> Result<(), LedgerFault> {
         self.mutate(|state| {
             state.holds.insert(app.clone(), holds.to_vec());
+            state.brakes.entry(app.clone()).or_default().spent.clear();
             Ok(())
         })
     }

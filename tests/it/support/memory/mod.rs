@@ -4,6 +4,7 @@
 //! strictly as the real things, keep their own lists of what was asked of them, and fail on demand.
 
 mod accepted;
+mod brakes;
 mod clock;
 mod company;
 mod deeds;
@@ -21,6 +22,7 @@ mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use brakes::BrakeState;
 pub use clock::MemoryClock;
 pub use company::{Company, Group, Names, Person, Tombstone, Use};
 pub use desk::{By, Desk, User, Write};

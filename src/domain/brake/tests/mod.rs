@@ -1,10 +1,12 @@
 //! Tests of the brake: what goes on, what waits, and for which reason.
 
 use super::*;
-use crate::domain::change::{Action, Cause, CauseCode, Confirm, FieldChange, FieldValue};
+use crate::domain::change::{Action, Cause, CauseCode, Confirm, FieldChange, FieldValue, Guard};
 use crate::domain::dn::Dn;
 use crate::domain::id::{AccountId, CycleId, DirectoryName, Email, EntryId, PersonId};
 use crate::domain::plan::Basis;
+
+mod over_time;
 
 fn change(n: u8, class: Class, guard: Option<Guard>) -> Change {
     Change {
@@ -52,11 +54,8 @@ fn reviewed(changes: Vec<Change>, case: &Case) -> Review {
     let mut plan = Plan::empty(AppName::new("support").unwrap(), basis, 20);
     plan.changes = changes;
     let Case { experience, approvals, rejections, gone } = case;
-    let limits = Limits::default();
-    review(
-        &plan,
-        &Bench { limits, experience: *experience, approvals, rejections, gone: *gone, edit: &Edit::default() },
-    )
+    let (approvals, rejections) = (approvals.clone(), rejections.clone());
+    review(&plan, &Bench { approvals, rejections, gone: *gone, ..Bench::of(Limits::default(), *experience) })
 }
 
 fn codes(review: &Review) -> Vec<(&'static str, usize)> {

@@ -198,9 +198,6 @@ impl<P: Ports> Engine<P> {
             Confirm::No | Confirm::Configuration => return None,
             Confirm::Departure => {}
         }
-        if crate::planted("no look before a removal") {
-            return None;
-        }
         let hint = "nothing was written; the next cycle looks again";
         let known = match self.ledger.known(&change.app, &change.person) {
             Ok(Some(known)) => known,

@@ -239,6 +239,7 @@ impl World {
     }
 
     fn set_clock(&mut self, by: TimeDelta) {
+        self.breaks += 1;
         self.rig.clock.jump(by);
     }
 
@@ -265,6 +266,7 @@ impl World {
             return false;
         }
         self.lost = true;
+        self.breaks += 1;
         self.copy = None;
         let replaced = fault == Fault::StoreLostNoticed;
         self.rig.ledger.restore(LedgerState { replaced, ..LedgerState::default() });
@@ -280,6 +282,7 @@ impl World {
             return false;
         }
         self.lost = true;
+        self.breaks += 1;
         self.rig.ledger.restore(LedgerState { replaced: true, accepted: BTreeMap::new(), ..state });
         self.decisions = decisions;
         true

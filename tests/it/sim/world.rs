@@ -77,6 +77,8 @@ pub struct World {
     /// Whether the store was lost once, or put back from a copy.
     pub lost: bool,
     pub faults: Faults,
+    /// How often the clock jumped or the store was another: windows count anew.
+    pub breaks: u64,
     /// Days and cycles that passed.
     pub days: u64,
     pub cycles: u64,
@@ -161,6 +163,7 @@ impl World {
             touched: vec![BTreeSet::new(); apps],
             lost: false,
             faults: Faults::default(),
+            breaks: 0,
             days: 0,
             cycles: 0,
             holds: BTreeMap::new(),
@@ -308,10 +311,10 @@ fn limits(rng: &mut Rng) -> Limits {
     Limits {
         shown: Limit { count: 1 + rng.below(3), percent: 10 },
         absence: Limit { count: 1 + rng.below(2), percent: 5 },
-        removals_24h: Limit { count: 4, percent: 10 },
-        removals_7d: Limit { count: 8, percent: 20 },
         takes_or_raises: Limit { count: 1 + rng.below(4), percent: 10 },
-        takes_or_raises_24h: Limit { count: 8, percent: 20 },
+        removals_24h: Limit { count: 2 + rng.below(3), percent: 10 },
+        removals_7d: Limit { count: 3 + rng.below(4), percent: 20 },
+        takes_or_raises_24h: Limit { count: 2 + rng.below(5), percent: 20 },
         creations: Limit { count: 2 + rng.below(6), percent: 20 },
         source_gone: Limit { count: 2 + rng.below(3), percent: 15 },
         first_cycle: if rng.one_in(2) { FirstCycle::Hold } else { FirstCycle::Apply },

@@ -39,6 +39,7 @@ pub struct Oracle {
     compared: (Vec<usize>, usize),
     /// When whose access was ended that nobody had let go on, by app.
     removals: Vec<Vec<(Duration, PersonId)>>,
+    breaks: u64,
 }
 
 /// The moment before a cycle.
@@ -68,6 +69,7 @@ impl Oracle {
             judged: vec![0; apps],
             compared: (vec![0; apps], 0),
             removals: vec![Vec::new(); apps],
+            breaks: 0,
         }
     }
 
@@ -96,6 +98,11 @@ impl Oracle {
     /// Judges a cycle.
     pub fn judge(&mut self, world: &mut World, before: &Before, ran: &Ran) -> Result<(), String> {
         let noted = world.rig.ledger.noted(before.noted);
+        // On a clock that jumps the product counts a day at most; here it counts anew.
+        if self.breaks != world.breaks {
+            self.breaks = world.breaks;
+            self.removals.iter_mut().for_each(Vec::clear);
+        }
         for app in 0..world.rig.apps.len() {
             let from = self.judged[app];
             let new: Vec<Write> = world.rig.apps[app].1.with(|desk| desk.writes[from..].to_vec());

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use zendesk_dirsync::domain::brake::Limit;
 use zendesk_dirsync::domain::change::{SignIn, Step};
 use zendesk_dirsync::domain::id::PersonId;
 
@@ -13,19 +14,27 @@ use crate::support::memory::{Desk, Write};
 pub struct Cycle<'a> {
     look: &'a Look<'a>,
     owners: &'a BTreeMap<u64, PersonId>,
-    #[expect(dead_code, reason = "the windows look at it")]
     removals: &'a [(Duration, PersonId)],
     writes: &'a [Write],
 }
 
 type Rule = fn(&Cycle<'_>) -> Result<(), String>;
 
+const DAY: Duration = Duration::from_secs(86_400);
+
 pub const PACE: &str = "no request before its time, and none above our share";
 
 /// Each with its name; it answers what broke it.
 pub const RULES: &[(&str, Rule)] = &[
     ("removals of a cycle stay within the limits", removals),
+    ("removals shown outright stay within theirs", shown),
     ("removals by absence stay within theirs", absences),
+    ("removals of a day stay within the limit", |cycle| {
+        removals_of(cycle, DAY, cycle.look.world.rig.limits.removals_24h)
+    }),
+    ("removals of a week stay within the limit", |cycle| {
+        removals_of(cycle, 7 * DAY, cycle.look.world.rig.limits.removals_7d)
+    }),
     ("creations of a cycle stay within the limit", creations),
     ("what takes or raises stays within the limit", takes_or_raises),
     ("a person has one account", one_account_each),
@@ -72,14 +81,37 @@ fn removals(cycle: &Cycle<'_>) -> Result<(), String> {
     within(cycle.removed().len(), limits.shown.people(of) + limits.absence.people(of), of)
 }
 
-/// Whoever is not there, and has no tombstone, is gone by absence.
-fn absences(cycle: &Cycle<'_>) -> Result<(), String> {
-    let absent = |person: &&PersonId| {
-        let company = &cycle.look.companies[&person.directory];
-        !company.people.contains_key(&person.entry) && !company.tombstones.contains(&person.entry)
-    };
+/// People whose access ended in a span until now, when somebody's ends now.
+fn removals_of(cycle: &Cycle<'_>, span: Duration, limit: Limit) -> Result<(), String> {
+    if cycle.removed().is_empty() {
+        return Ok(());
+    }
+    let now = cycle.look.world.rig.clock.passed();
+    let recent = cycle.removals.iter().filter(|(at, _)| *at + span > now);
+    let people: BTreeSet<&PersonId> = recent.map(|(_, person)| person).collect();
     let of = cycle.population();
-    within(cycle.removed().iter().filter(absent).count(), cycle.look.world.rig.limits.absence.people(of), of)
+    within(people.len(), limit.people(of), of)
+}
+
+/// Whoever is not there, and has no tombstone, is gone by absence.
+fn absent(cycle: &Cycle<'_>, person: &PersonId) -> bool {
+    let company = &cycle.look.companies[&person.directory];
+    !company.people.contains_key(&person.entry) && !company.tombstones.contains(&person.entry)
+}
+
+fn shown(cycle: &Cycle<'_>) -> Result<(), String> {
+    let of = cycle.population();
+    let count = cycle.removed().iter().filter(|person| !absent(cycle, person)).count();
+    within(count, cycle.look.world.rig.limits.shown.people(of), of)
+}
+
+fn absences(cycle: &Cycle<'_>) -> Result<(), String> {
+    let of = cycle.population();
+    within(
+        cycle.removed().iter().filter(|person| absent(cycle, person)).count(),
+        cycle.look.world.rig.limits.absence.people(of),
+        of,
+    )
 }
 
 fn creations(cycle: &Cycle<'_>) -> Result<(), String> {

@@ -8,7 +8,7 @@ use super::MemoryLedger;
 
 impl HandLedger for MemoryLedger {
     fn pauses(&self) -> Result<Pauses, LedgerFault> {
-        Ok(self.snapshot().pauses)
+        Ok(self.with(|state| state.pauses.clone()))
     }
 
     fn pause(&mut self, app: Option<&AppName>, pause: Option<&Pause>) -> Result<(), LedgerFault> {
@@ -22,7 +22,7 @@ impl HandLedger for MemoryLedger {
     }
 
     fn label(&self, app: &AppName, person: &PersonId) -> Result<Option<Label>, LedgerFault> {
-        Ok(self.snapshot().labels.get(&(app.clone(), person.clone())).cloned())
+        Ok(self.with(|state| state.labels.get(&(app.clone(), person.clone())).cloned()))
     }
 
     fn set_label(&mut self, app: &AppName, person: &PersonId, label: Option<&Label>) -> Result<(), LedgerFault> {

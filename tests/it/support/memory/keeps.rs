@@ -10,7 +10,7 @@ use super::MemoryLedger;
 
 impl KeepLedger for MemoryLedger {
     fn keeps(&self, app: &AppName) -> Result<BTreeMap<PersonId, Keep>, LedgerFault> {
-        Ok(self.snapshot().keeps.get(app).cloned().unwrap_or_default())
+        Ok(self.with(|state| state.keeps.get(app).cloned().unwrap_or_default()))
     }
 
     fn keep(&mut self, app: &AppName, person: &PersonId, keep: Option<&Keep>) -> Result<(), LedgerFault> {

@@ -13,7 +13,7 @@ use super::rig::Ran;
 use super::world::World;
 
 /// Seeds that every test run takes, and days of each.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 100;
 const DAYS: i64 = 30;
 /// The most that a simulated day may cost, in milliseconds.
 const DAY_MS_MAX: f64 = 7.0;

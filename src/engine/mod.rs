@@ -23,6 +23,7 @@ pub mod lease_view;
 mod link;
 #[cfg(feature = "planted")]
 mod loose;
+mod midway;
 mod naming;
 mod offline;
 mod only;

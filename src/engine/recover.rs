@@ -10,7 +10,8 @@ use crate::domain::mapping::FieldMode;
 use crate::domain::outcome::{Notice, Problem, Subject, ToldCause, Verdict};
 use crate::domain::rules::AppRules;
 
-use super::apply::{Midway, Run, Suspends, interrupted, mismatch};
+use super::apply::Run;
+use super::midway::{Midway, Suspends, interrupted, mismatch};
 use super::ports::{CallFault, Clock, DeedLedger, Helpdesk, Intent, Ledger, Report, Settlement, Told};
 use super::quarantine::Gates;
 use super::{Abort, Engine, Ports};

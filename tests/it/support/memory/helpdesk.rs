@@ -14,6 +14,7 @@ use zendesk_dirsync::engine::ports::{CallFault, Clock as _, Effect, Helpdesk, My
 use super::clock::MemoryClock;
 use super::desk::{Desk, User, Write};
 use super::fuse::Fuse;
+use super::halves::{Answer, part, read_back};
 use super::lease::{Turnstile, read_marker, write_marker};
 use super::lock;
 use super::wire::Wire;
@@ -332,44 +333,6 @@ fn fault(trouble: CallTrouble) -> CallFault {
         CallTrouble::SeatsShort => CallFault::SeatsShort("Subscription limit reached".into()),
         CallTrouble::Dropped | CallTrouble::Partial | CallTrouble::Lacks | CallTrouble::Blank => {
             CallFault::Garbled("half an answer".into())
-        }
-    }
-}
-
-/// Whether the product sees, when it reads back, that a step had no effect: it compares mail, name, role and suspension.
-fn read_back(step: &Step) -> bool {
-    match step {
-        Step::Write(patch) => patch.name.is_some() || patch.role.is_some() || patch.sign_in.is_some(),
-        Step::ChangeEmail { .. } => true,
-        _ => false,
-    }
-}
-
-/// A step of which the second half is lost.
-fn part(step: &Step) -> Step {
-    let mut step = step.clone();
-    if let Step::Write(patch) = &mut step {
-        if patch.name.take().is_none() && patch.role.take().is_none() {
-            patch.texts.clear();
-        }
-    }
-    step
-}
-
-/// How much of an answer arrives.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    Whole,
-    Lacks,
-    Blank,
-}
-
-impl Answer {
-    fn of<T>(self, whole: Vec<T>) -> Vec<T> {
-        match self {
-            Self::Whole => whole,
-            Self::Lacks => whole.into_iter().skip(1).collect(),
-            Self::Blank => Vec::new(),
         }
     }
 }

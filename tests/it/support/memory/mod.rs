@@ -11,6 +11,7 @@ mod deeds;
 mod desk;
 mod directory;
 mod fuse;
+mod halves;
 mod hand;
 mod helpdesk;
 mod images;

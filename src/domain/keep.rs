@@ -124,7 +124,8 @@ impl Keep {
             KeepUntil::Lifted => Standing::Stands,
             KeepUntil::Unusable if matches!(seen, Seen::Unusable(_)) => Standing::Ends,
             KeepUntil::Unusable => Standing::Stands,
-            KeepUntil::Changes(Wish::Unknown) => Standing::Settles(now),
+            // Only a wanted account is taken for the wish that is left alone: whoever is to go meanwhile goes.
+            KeepUntil::Changes(Wish::Unknown) if matches!(now, Wish::Account(_)) => Standing::Settles(now),
             KeepUntil::Changes(wish) if wish == now => Standing::Stands,
             KeepUntil::Changes(_) => Standing::Ends,
         }
@@ -157,6 +158,13 @@ mod tests {
         let kept = keep(KeepUntil::Changes(Wish::Unknown));
         let wish = Wish::Account(Digest([7; 32]));
         assert_eq!(kept.judge(Seen::Wanted(Digest([7; 32]))), Standing::Settles(wish));
+    }
+
+    #[test]
+    fn an_unknown_wish_shields_nobody_from_a_removal() {
+        let kept = keep(KeepUntil::Changes(Wish::Unknown));
+        assert_eq!(kept.judge(Seen::Unusable(&disabled())), Standing::Ends);
+        assert_eq!(kept.judge(Seen::Departed(CauseCode::Gone)), Standing::Ends);
     }
 
     #[test]

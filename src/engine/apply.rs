@@ -12,7 +12,7 @@ use crate::domain::account::{KnownAccount, ObservedAccount, Suspended};
 use crate::domain::assignment::Role;
 use crate::domain::brake::ApprovedPlan;
 use crate::domain::change::{Action, CauseCode, Change, Class, Confirm, Guard, SignIn, Step};
-use crate::domain::deed::Deed;
+use crate::domain::deed::{Deed, DeedEnd};
 use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName, EntryId};
 use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict};
 use crate::domain::scope::Departure;
@@ -281,7 +281,7 @@ impl<P: Ports> Engine<P> {
         if matches!(applied.outcome, Outcome::Unknown(_)) {
             // Told once as unknown; what it turns out to be is told under a place of its own.
             let again = Intent { seq: run.next_seq(), account: walked.account, ..intent.clone() };
-            self.ledger.begin(&again, &Deed { seq: again.seq, ..deed.clone() })?;
+            self.ledger.begin(&again, &Deed { seq: again.seq, end: DeedEnd::Unknown, ..deed.clone() })?;
             let deed = ended(deed, &applied.outcome, &applied.change, walked.steps, None);
             self.ledger.finish(&intent, &Settlement::Unchanged, Some(&deed))?;
             return Ok((applied, walked.fault.or(unproven)));

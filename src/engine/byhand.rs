@@ -207,6 +207,9 @@ impl<P: Ports> Engine<P> {
         }
         let mut run = self.run_by_hand(actor, stop, progress);
         self.bind()?;
+        if *word != Word::Show {
+            self.tick(run.now)?;
+        }
         let mut faults = std::collections::BTreeMap::new();
         if *word != Word::Show && !self.ledger.open_intents()?.is_empty() {
             self.report.ready()?;

@@ -388,6 +388,9 @@ impl<P: Ports> Engine<P> {
                 Err(fault) => fault.into(),
             });
         };
+        if let Some(refusal) = self.paused_for(|app| order.app.as_deref().is_none_or(|one| one == app))? {
+            return Ok(refusal);
+        }
         Ok(match self.undo(order, word, actor, stop, progress).await? {
             Ok((whole, undone)) => {
                 let undo = Box::new(UndoView::of(&whole, Some(&undone)));

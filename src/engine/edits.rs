@@ -258,6 +258,10 @@ impl<P: Ports> Engine<P> {
             }
             run.progress.note(&Event::Held(&hold));
             let mine: Vec<_> = before.into_iter().filter(|record| record.app == app).collect();
+            // What people decided about the app stands when it is put back.
+            let decided = mine.iter().filter(|record| !record.changes.is_empty()).cloned();
+            let records: Vec<_> =
+                records.into_iter().filter(|record| record.changes.is_empty()).chain(decided).collect();
             if mine != records {
                 self.ledger.keep_holds(&app, &records)?;
             }

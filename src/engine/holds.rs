@@ -38,6 +38,9 @@ pub enum HoldFault {
     /// Nobody in it is named so.
     #[error("nobody in this hold is {0}: name people by mail, as `holds show` does")]
     NoSuchUser(String),
+    /// Several people in it are named so.
+    #[error("several people in this hold are {0}: name one of them by mail or by the id that `holds show` prints")]
+    SeveralUsers(String),
     /// There is nothing in it to decide about.
     #[error("this hold only says that something is missing; it goes when that is mended: {0}")]
     NothingWaits(String),
@@ -144,16 +147,28 @@ fn named<'a>(hold: &HoldRecord, users: impl IntoIterator<Item = &'a str>) -> Res
     for user in users {
         somebody = true;
         let is = |change: &&HeldChange| super::propose::names(user, &change.user, &change.name, &change.person);
-        let mut fits = hold.changes.iter().filter(is).map(|change| change.digest).peekable();
-        if fits.peek().is_none() {
-            return Err(HoldFault::NoSuchUser(user.to_owned()));
+        let fits: Vec<&HeldChange> = hold.changes.iter().filter(is).collect();
+        let people: BTreeSet<&PersonId> = fits.iter().map(|change| &change.person).collect();
+        match people.len() {
+            0 => return Err(HoldFault::NoSuchUser(user.to_owned())),
+            1 => digests.extend(fits.iter().map(|change| change.digest)),
+            _ => return Err(HoldFault::SeveralUsers(user.to_owned())),
         }
-        digests.extend(fits);
     }
     if !somebody {
         digests.extend(hold.changes.iter().map(|change| change.digest));
     }
     Ok(digests)
+}
+
+/// The holds after a person decided against changes of one: an approval of the same changes in another doesn't stand.
+fn withdrawn(mut holds: Vec<HoldRecord>, hold: &HoldRecord, decided: &BTreeSet<Digest>) -> Vec<HoldRecord> {
+    for other in holds.iter_mut().filter(|other| other.app == hold.app && other.id != hold.id) {
+        if let HoldState::Approved { digests, .. } = &mut other.state {
+            digests.retain(|digest| !decided.contains(digest));
+        }
+    }
+    holds
 }
 
 /// Splits a hold into the part that a person decided against, and what is left of it.
@@ -233,10 +248,15 @@ impl<P: Ports> Engine<P> {
             return Ok(Err(HoldFault::Count { id: hold.id.short(), given, shown: digests.len() }));
         }
         let answer = HoldAnswer { id: hold.id, app: hold.app.clone(), changes: digests.len() };
-        if let HoldState::Approved { digests: before, .. } = &hold.state {
+        let mut since = now;
+        // An earlier word that ran out isn't revived, and one that stands isn't made to stand longer.
+        if let HoldState::Approved { at, digests: before, .. } = &hold.state
+            && fresh(*at, now)
+        {
             digests.extend(before);
+            since = since.min(*at);
         }
-        let state = HoldState::Approved { by: actor.to_owned(), at: now, digests };
+        let state = HoldState::Approved { by: actor.to_owned(), at: since, digests };
         self.decide(&holds, &hold, state, Subject::Approve, answer.changes, actor)?;
         Ok(Ok(answer))
     }
@@ -272,6 +292,7 @@ impl<P: Ports> Engine<P> {
             Ok(digests) => digests,
             Err(fault) => return Ok(Err(fault)),
         };
+        let holds = withdrawn(holds, &hold, &digests);
         let answer = HoldAnswer { id: hold.id, app: hold.app.clone(), changes: digests.len() };
         let state = HoldState::Rejected { by: actor.to_owned(), at: self.clock.now() };
         if digests.len() == hold.changes.len() {

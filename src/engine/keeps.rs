@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::change::CauseCode;
 use crate::domain::id::{AppName, PersonId};
-use crate::domain::keep::{Keep, Seen, Standing};
+use crate::domain::keep::{Keep, KeepReason, KeepUntil, Seen, Standing};
 use crate::domain::plan::{Kept, Plan};
 use crate::domain::scope::Departure;
 
@@ -45,16 +45,17 @@ impl<P: Ports> Planner<'_, P> {
                 (None, Some(Departure::LeftGroups | Departure::Untied(_))) => {
                     Some(Seen::Departed(CauseCode::OutOfScope))
                 }
-                (None, Some(Departure::Tombstone | Departure::Absent | Departure::Unreadable { .. })) => {
-                    Some(Seen::Departed(CauseCode::Gone))
-                }
+                // A first absence is none yet, and who is unreadable isn't absent.
+                (None, Some(Departure::Absent)) if candidate.is_some_and(first_absence) => None,
+                (None, Some(Departure::Unreadable { .. })) => None,
+                (None, Some(Departure::Tombstone | Departure::Absent)) => Some(Seen::Departed(CauseCode::Gone)),
                 // Nothing that can be relied on was seen: the keep stands, and whoever is rejected is told of as ever.
                 (Some(Want::Rejected(_)), _) | (None, Some(Departure::StillHeld { .. }) | None) => None,
             };
             let standing = seen.map_or(Standing::Stands, |seen| keep.judge(seen));
             let keep = match standing {
                 Standing::Stands => keep,
-                Standing::Settles(wish) => Keep { until: crate::domain::keep::KeepUntil::Changes(wish), ..keep },
+                Standing::Settles(wish) => Keep { until: KeepUntil::Changes(wish), ..keep },
                 Standing::Ends => {
                     keeps.ended.push(person);
                     continue;
@@ -68,11 +69,19 @@ impl<P: Ports> Planner<'_, P> {
             if matches!(wants.people.get(&person), Some(Want::Differs(_))) {
                 wants.people.remove(&person);
             }
-            candidates.retain(|one| one.known.person != person || matches!(one.departure, Departure::StillHeld { .. }));
+            // Only what was undone is shielded from a removal: whose access was to end by hand, and still has it, may go.
+            let shielded = matches!(keep.reason, KeepReason::Undone(_));
+            let told = |one: &Candidate| matches!(one.departure, Departure::StillHeld { .. }) || first_absence(one);
+            candidates.retain(|one| one.known.person != person || !shielded || told(one));
             keeps.kept.push(Kept { person, user, name, keep });
         }
         Ok(keeps)
     }
+}
+
+/// Whether nothing but one read shows that somebody is gone: it is only noted.
+const fn first_absence(candidate: &Candidate) -> bool {
+    matches!(candidate.departure, Departure::Absent) && candidate.known.missed.is_none()
 }
 
 impl<P: Ports> Engine<P> {

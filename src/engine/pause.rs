@@ -161,7 +161,7 @@ impl<P: Ports> Engine<P> {
         Ok(standing)
     }
 
-    /// Refuses a saved plan for an app that is paused: it would be spent on nothing.
+    /// Refuses a saved plan or an undo for an app that is paused.
     pub(super) fn paused_for(&self, covers: impl Fn(&str) -> bool) -> Result<Option<Reply>, Abort> {
         let pauses = self.ledger.pauses()?;
         let names = self.apps.iter().map(|one| &one.rules.app).filter(|app| covers(app.as_str()));

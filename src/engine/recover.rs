@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::domain::account::{Catalog, KnownAccount, ObservedAccount, Standing, Suspended};
 use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::change::Action;
+use crate::domain::deed::DeedEnd;
 use crate::domain::id::AccountId;
 use crate::domain::mapping::FieldMode;
 use crate::domain::outcome::{Notice, Problem, Subject, ToldCause, Verdict};
@@ -93,7 +94,9 @@ impl<P: Ports> Engine<P> {
             account: id,
             suspended: Suspends::from(suspended && (ours(before.as_ref()) || ours(outcome.as_ref()))),
         };
-        let failed = found.is_none() || amiss.is_some();
+        // What ended with the process, in the middle of its calls, is nobody's failure.
+        let asked = self.ledger.deed(&intent.cycle, intent.seq)?.is_none_or(|deed| deed.end == DeedEnd::Unknown);
+        let failed = asked && (found.is_none() || amiss.is_some());
         // Even what looks done is compared once more: its wish counts as outstanding.
         let settlement = interrupted(intent.action, outcome.as_ref(), before, &now);
         if self.report.told(&intent.cycle, intent.seq)? == Told::No {

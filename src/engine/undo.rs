@@ -236,6 +236,7 @@ impl<P: Ports> Engine<P> {
             Run { cycle: cycle.clone(), actor: actor.to_owned(), now: began, seq: 0, reached, stop, progress };
         self.bind()?;
         self.report.ready()?;
+        self.tick(began)?;
         let unsettled = self.recover(&Gates::default(), &mut run).await?;
         let mut whole = match self.plan_undo(order, actor).await? {
             Ok(whole) => whole,
@@ -293,8 +294,8 @@ impl<P: Ports> Engine<P> {
             let keep = match ends.get(person) {
                 Some(DeedEnd::Done) => part.keeps.get(person).and_then(Option::as_ref),
                 // It may have been done: the person is left alone until it is known.
-                Some(DeedEnd::Begun | DeedEnd::Unknown) => continue,
-                Some(DeedEnd::Partly | DeedEnd::Refused) | None => before.get(person),
+                Some(DeedEnd::Begun | DeedEnd::Unknown | DeedEnd::Partly) => continue,
+                Some(DeedEnd::Refused) | None => before.get(person),
             };
             if now.get(person) != keep {
                 self.ledger.keep(app, person, keep)?;

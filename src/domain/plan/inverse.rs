@@ -303,6 +303,8 @@ impl Work<'_> {
         });
         let (action, class) = match (&known, &self.case.known, sign_in) {
             (_, _, Some(SignIn::Suspend)) => (Action::Deprovision, Class::RemovalShown),
+            // An account that was made goes, though somebody else suspended it already.
+            (Some(_), Some(_), None) if deed.before.is_none() => (Action::Deprovision, Class::RemovalShown),
             (None, _, _) => (Action::Release, Class::TakesOrRaises),
             (Some(_), None, _) if steps.is_empty() => (Action::Link, Class::Link),
             (Some(_), None, _) => (Action::Link, Class::TakesOrRaises),

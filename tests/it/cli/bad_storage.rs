@@ -121,6 +121,7 @@ fn a_wrong_client_secret_ends_the_cycle() {
     assert_eq!((&fault["app"], &fault["error"]["type"]), (&"support".into(), &"unauthorized".into()));
     // The right one is read at the next cycle, without a restart of anything.
     rig.write_secret("zendesk.secret", ZENDESK_SECRET);
+    rig.run(&["retry"]).expect(0);
     rig.once().expect(0);
     rig.assert_served(&SUPPORT);
 }
@@ -168,6 +169,10 @@ fn one_refused_person_doesnt_stop_the_others() {
     .assert_eq(&rig.neat(&cycle.stderr));
     let served = [mail("gail"), mail("hugo")].iter().filter(|mail| rig.account(mail).is_some()).count();
     assert_eq!(served, 1);
+    // Who was refused is tried again after a pause, or when somebody says so.
+    rig.once().expect(0);
+    assert!([mail("gail"), mail("hugo")].iter().any(|mail| rig.account(mail).is_none()));
+    rig.run(&["retry"]).expect(0);
     rig.once().expect(0);
     rig.assert_served(&["gail", "hugo"]);
 }

@@ -113,6 +113,7 @@ fn anonymous(view: &PlanView, ids: &BTreeMap<EntryId, String>, accounts: &BTreeM
     let mut json = serde_json::to_value(view).expect("a plan is JSON");
     json["digest"] = Value::Null;
     json["based_on"] = Value::Null;
+    json["saved"] = Value::Null;
     rename(&mut json, ids, accounts);
     for list in ["rejected", "conflicts", "waiting"] {
         if let Some(list) = json[list].as_array_mut() {

@@ -194,6 +194,7 @@ fn open(rig: &mut Rig) {
     let limits = &mut rig.limits;
     (limits.shown, limits.absence, limits.takes_or_raises) = (wide, wide, wide);
     (limits.creations, limits.source_gone) = (wide, wide);
+    (limits.removals_24h, limits.removals_7d, limits.takes_or_raises_24h) = (wide, wide, wide);
 }
 
 /// A cycle that ends well; answers its name.

@@ -114,6 +114,7 @@ fn a_wrong_client_secret_ends_the_cycle() {
             invalid_client: Client authentication failed due to unknown client, no
             client authentication included, or unsupported authentication method.
           hint: check the client's id, secret and scopes, and that its user is an admin
+        TIME  WARN zendesk_dirsync::engine::quarantine: quarantine began app=support error_type="unauthorized"
         cycle CYCLE ended: Zendesk could not be served
     "#]]
     .assert_eq(&rig.neat(&cycle.stderr));
@@ -121,7 +122,7 @@ fn a_wrong_client_secret_ends_the_cycle() {
     assert_eq!((&fault["app"], &fault["error"]["type"]), (&"support".into(), &"unauthorized".into()));
     // The right one is read at the next cycle, without a restart of anything.
     rig.write_secret("zendesk.secret", ZENDESK_SECRET);
-    rig.run(&["retry"]).expect(0);
+    rig.run(&["retry", "--app", "support"]).expect(0);
     rig.once().expect(0);
     rig.assert_served(&SUPPORT);
 }
@@ -172,7 +173,7 @@ fn one_refused_person_doesnt_stop_the_others() {
     // Who was refused is tried again after a pause, or when somebody says so.
     rig.once().expect(0);
     assert!([mail("gail"), mail("hugo")].iter().any(|mail| rig.account(mail).is_none()));
-    rig.run(&["retry"]).expect(0);
+    rig.run(&["retry", "--app", "support"]).expect(0);
     rig.once().expect(0);
     rig.assert_served(&["gail", "hugo"]);
 }

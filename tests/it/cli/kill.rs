@@ -236,7 +236,7 @@ fn a_change_of_mail_that_broke_off_leaves_no_former_address() {
             rig.desk().clear_faults();
             rig.once();
             // What failed is tried again after a pause, or when somebody says so.
-            rig.run(&["retry"]).expect(0);
+            rig.run(&["retry", "--app", "support"]);
             rig.once().expect(0);
             let account = rig.account("married@example.org").unwrap();
             assert_eq!(account.emails, Vec::<String>::new(), "{path} {cut:?}");
@@ -261,7 +261,7 @@ fn an_answer_that_is_lost_makes_no_second_account() {
         rig.once().expect(1);
         assert_eq!(rig.told("provision").iter().filter(|record| record["result"] == "unknown").count(), 1);
         rig.once();
-        rig.run(&["retry"]).expect(0);
+        rig.run(&["retry", "--app", "support"]);
         rig.once().expect(0);
         assert_as_wanted(&rig, &first_people(), 0);
         rig.run(&["report", "verify"]).expect(0);

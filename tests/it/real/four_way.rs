@@ -117,6 +117,12 @@ fn anonymous(view: &PlanView, ids: &BTreeMap<EntryId, String>, accounts: &BTreeM
     rename(&mut json, ids, accounts);
     for list in ["rejected", "conflicts", "waiting"] {
         if let Some(list) = json[list].as_array_mut() {
+            // A DN is spelt as each server spells it.
+            for one in list.iter_mut() {
+                if let Some((bare, _)) = one["why"].as_str().and_then(|why| why.split_once(" is also that of ")) {
+                    one["why"] = format!("{bare} is somebody else's too").into();
+                }
+            }
             list.sort_by_key(Value::to_string);
         }
     }

@@ -24,7 +24,11 @@ impl World {
         if self.rng.one_in(6) {
             return self.reject(&hold);
         }
-        let user = if self.rng.one_in(3) { self.rng.pick(&hold.changes).map(|change| change.user) } else { None };
+        let user = if self.rng.one_in(3) {
+            self.rng.pick(&hold.changes).map(|change| change.person.entry.to_string())
+        } else {
+            None
+        };
         self.approve(&hold, user.as_deref());
     }
 
@@ -38,7 +42,11 @@ impl World {
         let app = self.app_of(hold);
         self.rig.engine().approve(&hold.id.to_string(), user, None, "alice").unwrap().unwrap();
         let at = self.rig.clock.now();
-        let named: Vec<_> = hold.changes.iter().filter(|change| user.is_none_or(|user| change.user == user)).collect();
+        let named: Vec<_> = hold
+            .changes
+            .iter()
+            .filter(|change| user.is_none_or(|user| change.person.entry.to_string() == user))
+            .collect();
         for change in &named {
             let approval = Approval { person: change.person.clone(), at };
             self.decisions.approved[app].insert(change.digest, approval);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use zendesk_dirsync::domain::change::CauseCode;
+use zendesk_dirsync::domain::id::CycleId;
 use zendesk_dirsync::domain::keep::{Keep, KeepReason, KeepUntil, Wish};
 use zendesk_dirsync::engine::command::{Command, Reply};
 use zendesk_dirsync::engine::ports::{Clock as _, KeepLedger as _};
@@ -11,7 +12,11 @@ use zendesk_dirsync::engine::ports::{Clock as _, KeepLedger as _};
 use crate::support::memory::{By, Use};
 
 fn keep(rig: &Rig, until: KeepUntil) {
-    let keep = Keep { by: "alice".into(), at: rig.clock.now(), reason: KeepReason::Deprovisioned, until };
+    let reason = match until {
+        KeepUntil::Changes(_) => KeepReason::Undone(CycleId::at(rig.clock.now())),
+        KeepUntil::Unusable | KeepUntil::Lifted => KeepReason::Deprovisioned,
+    };
+    let keep = Keep { by: "alice".into(), at: rig.clock.now(), reason, until };
     rig.ledger.clone().keep(&app(), &corp(id(2)), Some(&keep)).unwrap();
 }
 

@@ -163,9 +163,9 @@ impl<P: Ports> Planner<'_, P> {
             }
             // An answer that left the account out doesn't untie it: its marker finds it, and what is known of it stands.
             let left_out = || {
-                let found = desired.external_id.as_ref().and_then(|id| asked.marked.get(id)).into_iter().flatten();
+                let mut found = desired.external_id.as_ref().and_then(|id| asked.marked.get(id)).into_iter().flatten();
                 let known = known.as_ref().map(|known| known.account);
-                found.cloned().find(|account| Some(account.id) == known && account.is_live())
+                found.find(|account| Some(account.id) == known && account.is_live()).cloned()
             };
             let linked = asked
                 .live(known.as_ref())

@@ -39,7 +39,9 @@ impl<'a> Look<'a> {
         let mut intents: Vec<(u64, Intent, u64)> = Vec::new();
         for one in noted {
             match one {
-                Noted::Begun(at, intent) if intent.app == rules.app => intents.push((*at, intent.clone(), u64::MAX)),
+                Noted::Begun(at, intent) if intent.app == rules.app => {
+                    intents.push((*at, (**intent).clone(), u64::MAX))
+                }
                 Noted::Settled(at, cycle, seq) => {
                     let same = intents.iter_mut().filter(|(_, intent, _)| intent.cycle == *cycle && intent.seq == *seq);
                     same.for_each(|(_, _, settled)| *settled = *at);

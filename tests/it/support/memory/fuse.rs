@@ -11,13 +11,16 @@ use super::lock;
 #[derive(Debug)]
 pub struct Burnt;
 
+/// After which pass a cycle is asked to stop.
+type StopAt = (u64, watch::Sender<bool>);
+
 /// Counts mutating calls down. Each call passes it twice: before its effect and after it.
 #[derive(Debug, Clone, Default)]
 pub struct Fuse {
     left: Arc<AtomicI64>,
     passed: Arc<AtomicU64>,
     /// Somebody asks the process to stop, at this passage.
-    stop: Arc<Mutex<Option<(u64, watch::Sender<bool>)>>>,
+    stop: Arc<Mutex<Option<StopAt>>>,
 }
 
 impl Fuse {

@@ -14,10 +14,11 @@ pub(super) fn read_back(step: &Step) -> bool {
 /// A step of which the second half is lost.
 pub(super) fn part(step: &Step) -> Step {
     let mut step = step.clone();
-    if let Step::Write(patch) = &mut step {
-        if patch.name.take().is_none() && patch.role.take().is_none() {
-            patch.texts.clear();
-        }
+    if let Step::Write(patch) = &mut step
+        && patch.name.take().is_none()
+        && patch.role.take().is_none()
+    {
+        patch.texts.clear();
     }
     step
 }

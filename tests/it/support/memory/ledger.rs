@@ -72,7 +72,7 @@ impl LedgerState {
 /// What became of an intent, and when by [`Fuse::passed`].
 #[derive(Debug, Clone)]
 pub enum Noted {
-    Begun(u64, Intent),
+    Begun(u64, Box<Intent>),
     Settled(u64, CycleId, u64),
 }
 
@@ -118,7 +118,7 @@ impl MemoryLedger {
     /// Every intent ever noted, oldest first; a restored copy doesn't take these back.
     pub fn begun(&self) -> Vec<Intent> {
         let begun = |noted| match noted {
-            Noted::Begun(_, intent) => Some(intent),
+            Noted::Begun(_, intent) => Some(*intent),
             Noted::Settled(..) => None,
         };
         self.noted(0).into_iter().filter_map(begun).collect()
@@ -153,7 +153,7 @@ impl MemoryLedger {
     /// Notes an intent.
     pub(super) fn note(&self, state: &mut LedgerState, intent: &Intent) {
         state.intents.insert((intent.cycle.clone(), intent.seq), intent.clone());
-        lock(&self.noted).push(Noted::Begun(self.fuse.passed(), intent.clone()));
+        lock(&self.noted).push(Noted::Begun(self.fuse.passed(), Box::new(intent.clone())));
     }
 
     /// Notes that an intent is settled.

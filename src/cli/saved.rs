@@ -306,7 +306,7 @@ fn fields(change: &ChangeView) -> BTreeMap<&str, &FieldView> {
 /// Saves a plan that was shown.
 ///
 /// # Errors
-/// As [`write`], or when the plan isn't whole.
+/// As [`write()`], or when the plan isn't whole.
 pub fn save(plan: PlanView, path: PathBuf, code: u8) -> Result<(), Failure> {
     if !plan.faults.is_empty() {
         let message = "the plan isn't whole, and is not saved";

@@ -123,6 +123,8 @@ fn a_wrong_client_secret_ends_the_cycle() {
     // The right one is read at the next cycle, without a restart of anything.
     rig.write_secret("zendesk.secret", ZENDESK_SECRET);
     rig.run(&["retry", "--app", "support"]).expect(0);
+    // The app is probed with one change; when that succeeds, the next cycle serves everybody.
+    rig.once().expect(1);
     rig.once().expect(0);
     rig.assert_served(&SUPPORT);
 }

@@ -178,10 +178,8 @@ impl<P: Ports> Engine<P> {
         if crate::planted("no record") {
             return Ok(());
         }
-        let subject = match applied.change.cause.code {
-            CauseCode::Undone => Subject::Undo,
-            _ => Subject::Account(applied.change.action),
-        };
+        let undone = applied.change.cause.code == CauseCode::Undone;
+        let subject = if undone { Subject::Undo } else { Subject::Account(applied.change.action) };
         let notice = Notice::new(self.clock.now(), run.cycle.clone(), seq, subject, Verdict::Done, &run.actor);
         self.report.tell(&notice.of_change(&applied.change).of_outcome(applied))?;
         Ok(())

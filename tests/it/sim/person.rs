@@ -33,7 +33,7 @@ impl World {
     }
 
     fn reject(&mut self, hold: &HoldRecord) {
-        // A word for the same change that was given before still stands.
+        // Approvals of the same changes in other holds end with it; the oracle doesn't hold the product to that yet.
         self.rig.engine().reject(&hold.id.to_string(), "alice").unwrap().unwrap();
         self.tell(format!("rejects {} of {}", hold.changes.len(), hold.code));
     }

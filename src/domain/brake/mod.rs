@@ -222,7 +222,8 @@ pub fn review(plan: &Plan, bench: &Bench) -> Review {
             Class::RemovalByAbsence => limits.absence,
             Class::TakesOrRaises => limits.takes_or_raises,
             Class::Creation => limits.creations,
-            Class::Plain | Class::Link => return None,
+            Class::Plain => limits.updates,
+            Class::Link => return None,
         }
         .people(population);
         let count = counts.get(&change.class).copied().unwrap_or_default();

@@ -12,6 +12,7 @@ const PLANTS: &[(&str, &str)] = &[
     ("removals by absence stay within a cycle's limit", "removals_by_absence"),
     ("what takes or raises stays within a cycle's limit", "takes_or_raises"),
     ("creations stay within a cycle's limit", "creations"),
+    ("other updates stay within a cycle's limit", "updates"),
     ("removals of a day stay within their limit", "removals_24h"),
     ("removals of a week stay within their limit", "removals_7d"),
     ("the first cycle waits", "first_cycle"),

@@ -319,6 +319,7 @@ fn limits(rng: &mut Rng) -> Limits {
         removals_7d: Limit { count: 3 + rng.below(4), percent: 20 },
         takes_or_raises_24h: Limit { count: 2 + rng.below(5), percent: 20 },
         creations: Limit { count: 2 + rng.below(6), percent: 20 },
+        updates: Limit { count: 4, percent: 20 },
         source_gone: Limit { count: 2 + rng.below(3), percent: 15 },
         first_cycle: if rng.one_in(2) { FirstCycle::Hold } else { FirstCycle::Apply },
     }

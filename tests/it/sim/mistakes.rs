@@ -80,7 +80,8 @@ impl World {
 
     /// Deleted, and made again with its members: the same name, another id.
     fn group_is_made_anew(&mut self, at: usize) {
-        if !self.stash.is_empty() || !self.pinned(at) {
+        // While names are exchanged the new one would bear another's for good.
+        if !self.stash.is_empty() || !self.renamed.is_empty() || !self.pinned(at) {
             return;
         }
         let groups = self.groups_of(at);

@@ -82,6 +82,8 @@ pub struct World {
     /// Days and cycles that passed.
     pub days: u64,
     pub cycles: u64,
+    /// How often people decided after faults had ceased.
+    pub decided_at_the_end: usize,
     /// Holds that were ever told, by code.
     pub holds: BTreeMap<String, u64>,
     held: BTreeSet<Digest>,
@@ -166,6 +168,7 @@ impl World {
             breaks: 0,
             days: 0,
             cycles: 0,
+            decided_at_the_end: 0,
             holds: BTreeMap::new(),
             held: BTreeSet::new(),
             journal: None,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use zendesk_dirsync::domain::change::Step;
-use zendesk_dirsync::domain::id::{AppName, Digest, EntryId, PersonId};
+use zendesk_dirsync::domain::id::{AppName, Digest, EntryId, ExternalId, PersonId};
 use zendesk_dirsync::engine::ports::{Clock as _, HoldRecord, HoldState};
 
 use self::look::Look;
@@ -138,9 +138,15 @@ impl Oracle {
         if let Some(person) = self.owners[look.app].get(&id) {
             return Ok(Some(person.clone()));
         }
+        let marked = |id: Option<&ExternalId>| id.and_then(|id| look.world.person_of(look.app, id));
         let person = match (&write.step, &write.before) {
-            (Step::Create(new), _) => new.external_id.as_ref().and_then(|id| look.world.person_of(look.app, id)),
-            (_, Some(user)) => look.rightful(user),
+            (Step::Create(new), _) => marked(new.external_id.as_ref()),
+            // Where several people could be meant, the marker that is written says who is.
+            (Step::Write(patch), Some(user)) => {
+                let meant = marked(patch.external_id.as_ref());
+                look.rightful(user).into_iter().find(|one| meant.as_ref().is_none_or(|meant| meant == one))
+            }
+            (_, Some(user)) => look.rightful(user).into_iter().next(),
             (_, None) => None,
         };
         let Some(person) = person else {

@@ -1,6 +1,8 @@
 //! Stories of decisions that outlast cycles in which a person's change looks otherwise, or can't be made.
 
+use zendesk_dirsync::domain::id::Digest;
 use zendesk_dirsync::engine::command::Command;
+use zendesk_dirsync::engine::ports::HoldRecord;
 
 use super::*;
 
@@ -137,4 +139,31 @@ fn an_approval_that_ran_out_is_not_revived_by_another_one() {
     assert!(suspended(&rig, 2) && !suspended(&rig, 1));
     rig.cycle();
     assert!(!suspended(&rig, 1));
+}
+
+#[test]
+fn the_same_person_left_over_of_two_holds_waits_in_one() {
+    let mut rig = crowd(30);
+    rig.limits.shown = NONE;
+    all_leave(&rig, 1..4);
+    rig.cycle();
+    let mut state = rig.ledger.snapshot();
+    let holds = state.holds.values_mut().next().unwrap();
+    let [hold] = std::mem::take(holds).try_into().unwrap();
+    // As it is when of two holds with the same person somebody else was let go on.
+    let of_another = |n: u8| HoldRecord {
+        id: Digest([n; 32]),
+        state: HoldState::Approved {
+            by: "alice".into(),
+            at: rig.now(),
+            digests: BTreeSet::from([hold.changes[usize::from(n)].digest]),
+        },
+        changes: vec![hold.changes[0].clone(), hold.changes[usize::from(n)].clone()],
+        ..hold.clone()
+    };
+    holds.extend([of_another(1), of_another(2)]);
+    rig.ledger.restore(state);
+    meanwhile(&rig, unseen(1));
+    assert_eq!((suspensions(&rig).len(), waiting(&rig)), (2, vec![("others_approved".to_owned(), 1)]));
+    assert_eq!(rig.approve_all(), 1, "a hold is found by its id");
 }

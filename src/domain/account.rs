@@ -148,6 +148,8 @@ pub struct KnownAccount {
     pub missed: Option<CycleId>,
     /// The fingerprint of the wish that was last carried out whole; none while something is outstanding.
     pub fingerprint: Option<Digest>,
+    /// A digest of the [`DesiredAccount::wish`] that was last planned for it, carried out whole or not.
+    pub wish: Option<Digest>,
 }
 
 /// What an ordered scan of the store answers for each managed account.

@@ -9,6 +9,15 @@ use super::dn::Dn;
 use super::id::{AccountId, AppName, CustomRoleId, Digest, Digester, Email, ExternalId, GroupId, PersonId};
 use super::mapping::Field;
 
+/// What a change is about, as far as people decide: a word about one is none about the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Matter {
+    /// That there is an account, and how it is.
+    Access,
+    /// That access ends.
+    End,
+}
+
 /// What is done to an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Action {
@@ -29,6 +38,14 @@ pub enum Action {
 }
 
 impl Action {
+    /// What it is about, as far as people decide.
+    pub const fn matter(self) -> Matter {
+        match self {
+            Self::Deprovision | Self::Release => Matter::End,
+            Self::Provision | Self::Link | Self::Adopt | Self::Update | Self::Reactivate => Matter::Access,
+        }
+    }
+
     /// All actions, in the order in which independent ones are carried out: ending access can't wait.
     pub const ALL: [Self; 7] =
         [Self::Deprovision, Self::Release, Self::Reactivate, Self::Update, Self::Link, Self::Adopt, Self::Provision];

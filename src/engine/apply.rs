@@ -385,7 +385,7 @@ impl<P: Ports> Engine<P> {
     }
 }
 
-fn takes_seat(change: &Change) -> bool {
+pub(super) fn takes_seat(change: &Change) -> bool {
     change.steps.iter().any(|step| step.role().is_some_and(|role| role != Role::EndUser))
 }
 

@@ -10,6 +10,7 @@ use super::pause::views;
 use super::ports::{
     AcceptedLedger as _, Clock, Completeness, CycleSummary, HandLedger as _, HoldState, Ledger, Progress,
 };
+use super::renewal::visible;
 pub use super::reply::Reply;
 use super::saved::SavedOrder;
 use super::undo::{UndoOrder, UndoView, UndoWord};
@@ -298,7 +299,7 @@ impl<P: Ports> Engine<P> {
 
     fn list_holds(&self) -> Result<Reply, Abort> {
         let now = self.clock.now();
-        Ok(Reply::Holds(self.all_holds()?.iter().map(|hold| HoldView::at(hold, now)).collect()))
+        Ok(Reply::Holds(visible(&self.all_holds()?).iter().map(|hold| HoldView::at(hold, now)).collect()))
     }
 
     /// How the service is, as far as the store knows.
@@ -309,7 +310,7 @@ impl<P: Ports> Engine<P> {
         let cycles = self.ledger.last_cycles(1_000)?;
         let complete = |cycle: &&CycleSummary| cycle.complete == Completeness::Complete;
         let last_complete = cycles.iter().find(complete);
-        let holds = self.all_holds()?;
+        let holds = visible(&self.all_holds()?);
         let waiting: Vec<_> = holds.iter().filter(|hold| hold.state == HoldState::Waiting).collect();
         let mut accounts = std::collections::BTreeMap::new();
         for (app, managed) in self.ledger.populations()?.into_iter().filter(|(_, managed)| *managed > 0) {

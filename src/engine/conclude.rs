@@ -14,7 +14,7 @@ use super::apply::Run;
 use super::holds::{Telling, hold_problem};
 use super::lease::Barred;
 use super::ports::{BrakeLedger as _, Clock, Event, HoldRecord, HoldState, Ledger, Report, Trouble};
-use super::renewal::{Shown, renew};
+use super::renewal::{Shown, renew, visible};
 use super::{Abort, Engine, Ports};
 
 /// What waits is told again after so many seconds: a daily cycle may begin a little earlier than the last one.
@@ -90,12 +90,18 @@ impl<P: Ports> Engine<P> {
         if mine != records || !self.ledger.spent(&plan.app)?.is_empty() {
             self.ledger.keep_holds(&plan.app, &records)?;
         }
+        let shown = visible(&records);
         let waits = |record: &&HoldRecord| matches!(record.state, HoldState::Waiting);
-        let waiting: Vec<_> = records.iter().filter(waits).collect();
+        let waiting: Vec<_> = shown.iter().filter(waits).collect();
         let held_count = waiting.iter().map(|record| record.changes.len()).sum();
         // Half a look isn't the first look: a directory or an assigned group was missing from it.
         let missing = |hold: &Hold| hold.changes.is_empty();
-        let first = held.iter().any(|hold| waits_for_first(&hold.reason) || missing(hold)) || !reads.unread.is_empty();
+        // Whoever was decided against holds nobody else up, once something of the plan went on.
+        let waits_for_first = |hold: &Hold| match hold.reason {
+            HoldReason::Rejected => begun.is_empty(),
+            _ => waits_for_first(&hold.reason),
+        };
+        let first = held.iter().any(|hold| waits_for_first(hold) || missing(hold)) || !reads.unread.is_empty();
         // Nor is one that may have been made over what others wrote.
         let first = first || reads.barred == Barred::Lease;
         let standing = self.ledger.app_standing(&plan.app)?;
@@ -118,7 +124,7 @@ impl<P: Ports> Engine<P> {
         let before = self.ledger.reminders(app)?;
         let now = self.ledger.tally(app)?.now;
         let mut reminders = BTreeMap::new();
-        for record in records.iter().filter(|record| record.state == HoldState::Waiting) {
+        for record in visible(records).iter().filter(|record| record.state == HoldState::Waiting) {
             let told = before.get(&record.id).copied().filter(|_| new.iter().all(|one| one.id != record.id));
             let due = told.is_some_and(|told| now.since(told) >= REMIND_AFTER);
             if due {

@@ -186,8 +186,10 @@ impl Configuration {
 pub(super) struct Course<'a> {
     /// What the edit does.
     pub(super) edit: &'a Edit,
-    /// Changes that were carried out whole.
-    pub(super) finished: &'a BTreeSet<Digest>,
+    /// Changes that were begun. What an edit does is begun only by a person's word.
+    pub(super) begun: &'a BTreeSet<Digest>,
+    /// Changes that a person decided against.
+    pub(super) rejected: &'a BTreeSet<Digest>,
     /// Directories of the app that weren't read in full.
     pub(super) unread: &'a BTreeSet<DirectoryName>,
     /// Assigned groups that only the edit names and that weren't found.
@@ -200,11 +202,11 @@ impl Course<'_> {
         let Edit { digests, upsets, pending, .. } = self.edit;
         // An edit that does nothing but reject people is more likely broken than meant: its revert must be none.
         let seen_by_a_person = *upsets == 0 || !digests.is_empty();
-        digests.is_subset(self.finished)
-            && *pending == 0
-            && self.lost == 0
-            && self.unread.is_empty()
-            && seen_by_a_person
+        // Whoever's write fails is tried again as ever, and whoever was decided against stays so: they keep nobody else
+        // waiting. An edit of which all was decided against isn't agreed to.
+        let agreed = digests.iter().all(|one| self.begun.contains(one) || self.rejected.contains(one));
+        let somebody = digests.is_empty() || digests.iter().any(|one| self.begun.contains(one));
+        agreed && somebody && *pending == 0 && self.lost == 0 && self.unread.is_empty() && seen_by_a_person
     }
 }
 

@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::domain::brake::{Hold, HoldReason, Undecided};
-use crate::domain::change::Guard;
-use crate::domain::id::{AppName, CycleId, Digest, Digester, PersonId};
+use crate::domain::brake::{Hold, HoldReason, Open, Undecided};
+use crate::domain::change::{Guard, Matter};
+use crate::domain::id::{AppName, CycleId, Digest, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 
 use super::ports::{BrakeLedger as _, Clock, HeldChange, HoldRecord, HoldState, Ledger, LedgerFault, Report};
+use super::renewal::visible;
 use super::view::{changes_text, wait_text};
 use super::{Abort, Engine, Ports};
+
+/// The code of what waits because too many are gone at once.
+const SOURCE_GONE: &str = "source_gone";
 
 /// How long an approval holds good.
 pub const APPROVAL_DAYS: i64 = 7;
@@ -81,10 +85,10 @@ pub(super) fn rejections(holds: &[HoldRecord]) -> BTreeSet<Digest> {
     holds.iter().filter(rejected).flat_map(|hold| hold.changes.iter().map(|change| change.digest)).collect()
 }
 
-/// People of one app about whom nobody has decided, whatever the limits say by now. Approvals and rejections of the very
-/// change count before this.
-pub(super) fn undecided(holds: &[HoldRecord], now: DateTime<Utc>) -> BTreeMap<PersonId, Undecided> {
-    let mut people = BTreeMap::new();
+/// What nobody has decided about the people of one app, whatever the limits say by now. Approvals and rejections of the
+/// very change count before this.
+pub(super) fn undecided(holds: &[HoldRecord], now: DateTime<Utc>) -> BTreeMap<PersonId, BTreeSet<Open>> {
+    let mut people: BTreeMap<PersonId, BTreeSet<Open>> = BTreeMap::new();
     for hold in holds {
         for change in &hold.changes {
             let why = match &hold.state {
@@ -92,10 +96,11 @@ pub(super) fn undecided(holds: &[HoldRecord], now: DateTime<Utc>) -> BTreeMap<Pe
                 HoldState::Approved { at, .. } if !fresh(*at, now) => Some(Undecided::Expired),
                 HoldState::Approved { digests, .. } if digests.contains(&change.digest) => Some(Undecided::Moved),
                 HoldState::Approved { .. } => Some(Undecided::Others),
-                HoldState::Rejected { .. } => Some(Undecided::MovedSinceRejected(change.action)),
+                HoldState::Rejected { .. } => Some(Undecided::Moved),
             };
             if let Some(why) = why {
-                people.entry(change.person.clone()).or_insert(why);
+                let open = Open { why, matter: change.action.matter() };
+                people.entry(change.person.clone()).or_default().insert(open);
             }
         }
     }
@@ -173,22 +178,43 @@ fn withdrawn(mut holds: Vec<HoldRecord>, hold: &HoldRecord, decided: &BTreeSet<D
 
 /// Splits a hold into the part that a person decided against, and what is left of it.
 fn split(hold: &HoldRecord, digests: &BTreeSet<Digest>, state: HoldState) -> (HoldRecord, HoldRecord) {
-    let (part, left) = hold.changes.iter().cloned().partition(|change| digests.contains(&change.digest));
-    let mut id = Digester::new("hold part 1");
-    id.bytes(&hold.id.0);
-    for digest in digests {
-        id.bytes(&digest.0);
-    }
-    let part = HoldRecord { id: id.finish(), state, changes: part, ..hold.clone() };
-    // The code says to the brake that nobody has decided about these, though they may be within the limits by now.
-    let (code, reason) = ("others_approved".to_owned(), "others of this hold were decided about, these not".to_owned());
+    let (part, left): (Vec<HeldChange>, Vec<HeldChange>) =
+        hold.changes.iter().cloned().partition(|change| digests.contains(&change.digest));
+    let id = Hold::id_of(&hold.app, &HoldReason::Rejected, digests.clone());
+    let part = HoldRecord { id, state, changes: part, ..hold.clone() };
     let state = match &hold.state {
         HoldState::Approved { by, at, digests: approved } => {
             HoldState::Approved { by: by.clone(), at: *at, digests: approved.difference(digests).copied().collect() }
         }
         HoldState::Waiting | HoldState::Rejected { .. } => HoldState::Waiting,
     };
-    (part, HoldRecord { code, reason, state, changes: left, ..hold.clone() })
+    (part, HoldRecord { state, ..left_of(hold, left) })
+}
+
+/// What is left of a hold of which a part was decided about: nobody has decided about these, though they may be within
+/// the limits by now. The hold's own id isn't theirs: should it wait once more as a whole, that is another hold.
+fn left_of(hold: &HoldRecord, left: Vec<HeldChange>) -> HoldRecord {
+    let reason = HoldReason::Undecided(Undecided::Others);
+    let digests = left.iter().map(|change| change.digest).collect();
+    HoldRecord {
+        id: Hold::id_of(&hold.app, &reason, digests),
+        code: reason.code().to_owned(),
+        reason: reason.to_string(),
+        changes: left,
+        ..hold.clone()
+    }
+}
+
+/// The holds of an app after a decision about people who are gone from the source: what is left of that event waits for
+/// a word of its own, though it may look small by itself.
+fn event_broken(mut holds: Vec<HoldRecord>, hold: &HoldRecord) -> Vec<HoldRecord> {
+    let ends = hold.changes.iter().any(|change| change.action.matter() == Matter::End);
+    let same = |one: &&mut HoldRecord| one.app == hold.app && one.id != hold.id && one.state == HoldState::Waiting;
+    for one in holds.iter_mut().filter(same).filter(|one| ends && one.code == SOURCE_GONE) {
+        let left = std::mem::take(&mut one.changes);
+        *one = left_of(one, left);
+    }
+    holds
 }
 
 impl<P: Ports> Engine<P> {
@@ -205,7 +231,7 @@ impl<P: Ports> Engine<P> {
     /// How much waits for a person, and since when, if anything does: every cycle says so.
     pub(super) fn waits(&self) -> Result<Option<String>, LedgerFault> {
         let waiting: Vec<HoldRecord> =
-            self.all_holds()?.into_iter().filter(|hold| hold.state == HoldState::Waiting).collect();
+            visible(&self.all_holds()?).into_iter().filter(|hold| hold.state == HoldState::Waiting).collect();
         let count = waiting.iter().map(|hold| hold.changes.len()).sum();
         let Some(since) = waiting.iter().map(|hold| hold.since).min().filter(|_| count > 0) else { return Ok(None) };
         Ok(Some(format!("{} for a person since {}", wait_text(count), when(since))))
@@ -240,10 +266,18 @@ impl<P: Ports> Engine<P> {
         if hold.changes.is_empty() {
             return Ok(Err(HoldFault::NothingWaits(hold.reason)));
         }
-        let mut digests = match named(&hold, users) {
+        let users: Vec<&str> = users.into_iter().collect();
+        let mut digests = match named(&hold, users.iter().copied()) {
             Ok(digests) => digests,
             Err(fault) => return Ok(Err(fault)),
         };
+        if users.is_empty() {
+            // A word for all of it is none for what somebody decided against elsewhere; naming the person is.
+            let others: Vec<HoldRecord> =
+                holds.iter().filter(|one| one.app == hold.app && one.id != hold.id).cloned().collect();
+            let rejected = rejections(&others);
+            digests.retain(|digest| !rejected.contains(digest));
+        }
         if let Some(given) = count.filter(|given| *given != digests.len()) {
             return Ok(Err(HoldFault::Count { id: hold.id.short(), given, shown: digests.len() }));
         }
@@ -257,6 +291,7 @@ impl<P: Ports> Engine<P> {
             since = since.min(*at);
         }
         let state = HoldState::Approved { by: actor.to_owned(), at: since, digests };
+        let holds = event_broken(holds, &hold);
         self.decide(&holds, &hold, state, Subject::Approve, answer.changes, actor)?;
         Ok(Ok(answer))
     }
@@ -292,7 +327,7 @@ impl<P: Ports> Engine<P> {
             Ok(digests) => digests,
             Err(fault) => return Ok(Err(fault)),
         };
-        let holds = withdrawn(holds, &hold, &digests);
+        let holds = event_broken(withdrawn(holds, &hold, &digests), &hold);
         let answer = HoldAnswer { id: hold.id, app: hold.app.clone(), changes: digests.len() };
         let state = HoldState::Rejected { by: actor.to_owned(), at: self.clock.now() };
         if digests.len() == hold.changes.len() {
@@ -300,7 +335,8 @@ impl<P: Ports> Engine<P> {
         } else {
             let (part, left) = split(&hold, &digests, state);
             self.tell_decision(&hold, Subject::Reject, answer.changes, actor)?;
-            let mine = holds.iter().filter(|other| other.app == hold.app && other.id != hold.id).cloned();
+            let replaced = [hold.id, left.id, part.id];
+            let mine = holds.iter().filter(|other| other.app == hold.app && !replaced.contains(&other.id)).cloned();
             let kept: Vec<HoldRecord> = mine.chain([left, part]).collect();
             self.ledger.keep_holds(&hold.app, &kept)?;
         }

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::brake::ApprovedPlan;
+use crate::domain::change::Change;
 use crate::domain::id::{AppName, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 use crate::domain::plan::Plan;
 use crate::domain::trial::{Ground, Quarantine, Turn, failing};
 
-use super::apply::{Carried, Run};
+use super::apply::{Carried, Run, takes_seat};
 use super::holds::when;
 use super::ports::{BrakeLedger as _, CallFault, Clock, Helpdesk, Report};
 use super::trials::Scope;
@@ -54,7 +55,7 @@ impl Showed {
             Some(_) if carried.tries.written() > 0 => Self::Success,
             // Who signs in and may plan is authorized, whatever else there is.
             Some(before) if before.ground == Ground::Authorization && carried.fault.is_none() => Self::Success,
-            Some(_) if carried.failed > 0 => carried.fault.clone().map_or_else(
+            Some(_) if carried.failed > tries.seats_short => carried.fault.clone().map_or_else(
                 || Self::Failing(Problem::new("failing", "the change that was tried failed", "see its record")),
                 Self::Fault,
             ),
@@ -99,10 +100,10 @@ impl<P: Ports> Engine<P> {
     /// What writes nothing shows nothing, and needs no probing.
     pub(super) fn probe(&self, app: &AppName, approved: ApprovedPlan) -> Result<ApprovedPlan, Abort> {
         let tries = self.tries(app)?;
-        let mut writing = approved.changes().iter().filter(|change| !change.steps.is_empty());
-        let first = writing.clone().next();
-        let fresh = writing.find(|change| !tries.again(&change.person, &change.digest()));
-        let one: Option<PersonId> = fresh.or(first).map(|change| change.person.clone());
+        let writing = approved.changes().iter().filter(|change| !change.steps.is_empty());
+        // A seat that isn't there says nothing of the app.
+        let doubt = |change: &&Change| (takes_seat(change), tries.again(&change.person, &change.digest()));
+        let one: Option<PersonId> = writing.min_by_key(doubt).map(|change| change.person.clone());
         Ok(approved.part(|change| change.steps.is_empty() || Some(&change.person) == one.as_ref()))
     }
 

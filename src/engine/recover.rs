@@ -96,9 +96,9 @@ impl<P: Ports> Engine<P> {
         };
         // What ended with the process, in the middle of its calls, is nobody's failure.
         let deed = self.ledger.deed(&intent.cycle, intent.seq)?;
-        let by_hand = deed.as_ref().is_some_and(|deed| deed.cause == CauseCode::ByHand);
-        let by_hand = by_hand && intent.action == Action::Deprovision;
-        let unended = by_hand && amiss.is_some();
+        let ordered = deed.as_ref().is_some_and(|deed| deed.cause == CauseCode::ByHand);
+        let by_hand = ordered && intent.action == Action::Deprovision;
+        let unended = by_hand && (amiss.is_some() || found.is_none());
         let asked = deed.as_ref().is_none_or(|deed| deed.end == DeedEnd::Unknown);
         let failed = asked && (found.is_none() || amiss.is_some());
         // Even what looks done is compared once more: its wish counts as outstanding.
@@ -123,7 +123,8 @@ impl<P: Ports> Engine<P> {
             (_, None) => Settlement::Unchanged,
         };
         // Access was to end by hand, and hasn't: the account isn't left as it is then, but is the directory's again.
-        if unended && matches!(&settlement, Settlement::Known(known) if known.standing == Standing::Active) {
+        let in_use = |known: &KnownAccount| known.standing == Standing::Active;
+        if unended && !matches!(&settlement, Settlement::Known(known) if !in_use(known)) {
             self.ledger.keep(&intent.app, &intent.person, None)?;
         }
         self.finish_late(intent, &settlement, account)?;

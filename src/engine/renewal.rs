@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use crate::domain::brake::{Hold, HoldReason, Undecided};
-use crate::domain::change::Change;
+use crate::domain::change::{Change, Matter};
 use crate::domain::id::{AppName, Digest, DirectoryName, PersonId};
+use crate::domain::keep::KeepReason;
 use crate::domain::plan::Plan;
 
 use super::holds::{fresh, undecided};
@@ -35,7 +36,9 @@ impl Shown {
         unsettled.extend(plan.waiting.iter().map(|one| one.known.person.clone()));
         unsettled.extend(plan.rejected.iter().map(|one| one.person.clone()));
         unsettled.extend(plan.conflicts.iter().map(|one| one.person.clone()));
-        unsettled.extend(plan.kept.iter().map(|one| one.person.clone()));
+        // Whom a person removed or released by hand is settled: nothing is left to be decided about them.
+        let undone = plan.kept.iter().filter(|one| matches!(one.keep.reason, KeepReason::Undone(_)));
+        unsettled.extend(undone.map(|one| one.person.clone()));
         Self {
             planned: plan.changes.iter().map(Change::digest).collect(),
             begun_people: begun_people.map(|change| change.person.clone()).collect(),
@@ -94,14 +97,48 @@ pub(super) fn renew(
     for record in &before {
         carry_over(record, &mut kept, shown, now);
     }
-    let mut waits: BTreeSet<PersonId> = undecided(&kept, now).into_keys().collect();
+    let open = undecided(&kept, now).into_iter();
+    let mut waits: BTreeSet<(PersonId, Matter)> =
+        open.flat_map(|(person, open)| open.into_iter().map(move |one| (person.clone(), one.matter))).collect();
     for record in &before {
-        let rest = left_over(record, &waits, shown, now);
+        let Some(rest) = left_over(record, &waits, shown, now) else { continue };
         // Of two records that leave the same people over, one is enough: the same set has one id.
-        waits.extend(rest.iter().flat_map(|rest| &rest.changes).map(|change| change.person.clone()));
-        kept.extend(rest);
+        waits.extend(rest.changes.iter().map(matter));
+        if before.iter().all(|one| one.id != rest.id) && !hidden(&rest, &kept) {
+            new.push(rest.clone());
+        }
+        kept.push(rest);
     }
     (kept, new)
+}
+
+fn matter(change: &HeldChange) -> (PersonId, Matter) {
+    (change.person.clone(), change.action.matter())
+}
+
+/// Whether everybody in a record waits in another one as well, which shows them.
+fn hidden(record: &HoldRecord, holds: &[HoldRecord]) -> bool {
+    visible(holds.iter().chain([record])).iter().all(|one| one.id != record.id)
+}
+
+/// What waits, each person in one hold: whoever is remembered as not decided about, and waits for another reason now,
+/// is shown with that.
+pub(super) fn visible<'a>(holds: impl IntoIterator<Item = &'a HoldRecord>) -> Vec<HoldRecord> {
+    let holds: Vec<&HoldRecord> = holds.into_iter().collect();
+    let remembered = |hold: &HoldRecord| Undecided::of_code(&hold.code).is_some() && hold.state == HoldState::Waiting;
+    let elsewhere: BTreeSet<(&AppName, (PersonId, Matter))> = holds
+        .iter()
+        .filter(|hold| hold.state == HoldState::Waiting && !remembered(hold))
+        .flat_map(|hold| hold.changes.iter().map(|change| (&hold.app, matter(change))))
+        .collect();
+    let seen = |hold: &&HoldRecord| {
+        let mut shown = (*hold).clone();
+        if remembered(hold) {
+            shown.changes.retain(|change| !elsewhere.contains(&(&hold.app, matter(change))));
+        }
+        (!shown.changes.is_empty() || hold.changes.is_empty()).then_some(shown)
+    };
+    holds.iter().filter_map(seen).collect()
 }
 
 /// Keeps what is still to be known of a record: a rejection, an approval, all of it where the directory is silent.
@@ -144,7 +181,12 @@ fn carry_over(record: &HoldRecord, kept: &mut Vec<HoldRecord>, shown: &Shown, no
 }
 
 /// What waited for a decision for its own sake, of people who wait in nothing else now and may yet be planned as before.
-fn left_over(record: &HoldRecord, waits: &BTreeSet<PersonId>, shown: &Shown, now: DateTime<Utc>) -> Option<HoldRecord> {
+fn left_over(
+    record: &HoldRecord,
+    waits: &BTreeSet<(PersonId, Matter)>,
+    shown: &Shown,
+    now: DateTime<Utc>,
+) -> Option<HoldRecord> {
     let (why, approved) = match &record.state {
         HoldState::Waiting => (Undecided::of_code(&record.code)?, None),
         HoldState::Approved { at, .. } if !fresh(*at, now) => (Undecided::Expired, None),
@@ -153,7 +195,7 @@ fn left_over(record: &HoldRecord, waits: &BTreeSet<PersonId>, shown: &Shown, now
     };
     let rest = |change: &&HeldChange| {
         let decided = approved.is_some_and(|digests| digests.contains(&change.digest));
-        let waits = waits.contains(&change.person);
+        let waits = waits.contains(&matter(change));
         !decided && !waits && shown.unsettled(change) && !shown.begun_people.contains(&change.person)
     };
     let changes: Vec<HeldChange> = record.changes.iter().filter(rest).cloned().collect();

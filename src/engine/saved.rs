@@ -14,7 +14,7 @@ use crate::domain::outcome::{Notice, Subject, Verdict};
 use super::apply::Run;
 use super::command::Reply;
 use super::cycle::Prepared;
-use super::ports::{Clock, LedgerFault, Progress, Report, Revisions as _};
+use super::ports::{BrakeLedger as _, Clock, LedgerFault, Progress, Report, Revisions as _};
 use super::view::{ChangeView, PlanView};
 use super::{Abort, CycleOrder, Engine, Ports, Stop};
 
@@ -173,12 +173,28 @@ impl<P: Ports> Engine<P> {
         if let Some(refusal) = self.paused_for(|app| saved.covers(app))? {
             return Ok(refusal);
         }
+        if let Some(refusal) = self.quarantined(&saved)? {
+            return Ok(refusal);
+        }
         let order = CycleOrder { actor: actor.to_owned(), only: saved.bound.user.clone(), stop };
         let report = self.cycle_of(order, Some(&saved), progress).await?;
         Ok(match report.moved {
             Some(plan) => Reply::Moved { code: report.ending.code(), plan },
             None => Reply::cycle(&report),
         })
+    }
+
+    /// Refuses a plan for an app in quarantine: only one change of it would be tried.
+    fn quarantined(&self, saved: &SavedOrder) -> Result<Option<Reply>, LedgerFault> {
+        for app in self.apps.iter().map(|one| &one.rules.app).filter(|app| saved.covers(app.as_str())) {
+            if let Some(quarantine) = self.ledger.quarantine(app)? {
+                let message = format!("the app {app} is in quarantine, so nothing was done: {}", quarantine.why);
+                let hint =
+                    format!("mend the cause; `zendesk-dirsync retry --app {app}` has the next cycle try at once");
+                return Ok(Some(Reply::refused(6, "quarantine", message, &hint)));
+            }
+        }
+        Ok(None)
     }
 
     /// Refuses a plan for another Zendesk account or of another store: nothing of it could be meant here.

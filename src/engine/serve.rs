@@ -11,6 +11,7 @@ use super::apply::{Carried, Run};
 use super::conclude::{Brakes, Concluded, Reads};
 use super::cycle::{AppPlan, lost_groups};
 use super::edits::Course;
+use super::holds::rejections;
 use super::lease::Barred;
 use super::ports::{AppCounts, BrakeLedger as _, Event, Ledger as _, ReadFault};
 use super::propose::Whole;
@@ -83,10 +84,12 @@ impl<P: Ports> Engine<P> {
                 let reads = Reads { complete: round.complete, unread: &unread, barred: carried.barred, pause };
                 let concluded = self.conclude(&plan, &reviewed.held, &carried.begun, &reads, run)?;
                 let lost = self.configuration.newly_lost(lost_groups(&self.apps[at].rules, round.wholes), &plan.app);
-                let (edit, finished) = (&part.edit, &carried.finished);
+                let edit = &part.edit;
+                let rejected = &rejections(&self.standing_holds(&part.app)?);
+                let begun = &carried.begun;
                 // An edit whose plan nobody carried out yet isn't agreed to.
                 if pause.is_none() {
-                    self.settle_edit(at, &Course { edit, finished, unread: &unread, lost })?;
+                    self.settle_edit(at, &Course { edit, begun, rejected, unread: &unread, lost })?;
                 }
                 self.keep_missing(&plan, &part.missing, round.complete)?;
                 concluded

@@ -25,6 +25,8 @@ pub(super) struct Tries {
     /// The same of writes alone.
     pub(super) writes: usize,
     pub(super) writes_failed: usize,
+    /// People for whom no seat was left.
+    pub(super) seats_short: usize,
 }
 
 struct Failure {
@@ -80,7 +82,9 @@ impl Tries {
                 self.count_writes(fresh);
             }
             // A seat is nobody's fault, and may be there in the next cycle.
-            Outcome::Refused(problem) | Outcome::NotAttempted(problem) if problem.kind == CallFault::SEATS_SHORT => {}
+            Outcome::Refused(problem) | Outcome::NotAttempted(problem) if problem.kind == CallFault::SEATS_SHORT => {
+                self.seats_short += 1;
+            }
             Outcome::Refused(_) | Outcome::NotAttempted(_) if fault.is_some() => {}
             Outcome::Refused(problem) => {
                 self.count(fresh);

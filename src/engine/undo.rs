@@ -402,8 +402,9 @@ fn keep_after(all: &[Deed], deed: &Deed, actor: &str, now: DateTime<Utc>) -> Opt
     let wished = all.iter().rfind(|one| effective(one) && one.cause != CauseCode::ByHand);
     let wish = wished.map_or(Wish::Unknown, |last| match last.action {
         Action::Deprovision | Action::Release => Wish::Removal(last.cause),
-        // The first that is seen from now on is the one that isn't carried out again.
-        Action::Reactivate | Action::Update | Action::Link | Action::Adopt | Action::Provision => Wish::Unknown,
+        Action::Reactivate | Action::Update | Action::Link | Action::Adopt | Action::Provision => {
+            last.known_after.as_ref().and_then(|known| known.wish).map_or(Wish::Unknown, Wish::Account)
+        }
     });
     let reason = KeepReason::Undone(deed.cycle.clone());
     Some(Keep { by: actor.to_owned(), at: now, reason, until: KeepUntil::Changes(wish) })

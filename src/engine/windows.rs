@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::domain::brake::{ApprovedPlan, Bench, Kind, Tally};
+use crate::domain::change::Matter;
 use crate::domain::edit::Edit;
 use crate::domain::id::{AppName, Digest, DirectoryName, PersonId};
 use crate::domain::plan::Plan;
@@ -124,7 +125,8 @@ impl<P: Ports> Engine<P> {
             .standing_holds(app)?
             .iter()
             .filter(|hold| matches!(hold.state, HoldState::Rejected { .. }))
-            .flat_map(|hold| hold.changes.iter().map(|change| change.person.clone()))
+            .flat_map(|hold| hold.changes.iter().filter(|change| change.action.matter() == Matter::End))
+            .map(|change| change.person.clone())
             .collect();
         let new = missing.difference(&known).count();
         let usual = new <= self.limits.source_gone.people(plan.population);

@@ -15,7 +15,7 @@ use super::plan::Plan;
 use super::trial::Deferral;
 
 pub use limits::{Experience, FirstCycle, Limit, Limits};
-pub use reason::{HoldReason, Undecided};
+pub use reason::{HoldReason, Open, Undecided};
 pub use window::{Kind, Moment, Tally, Window};
 
 /// Changes that wait together.
@@ -105,7 +105,7 @@ pub struct Bench {
     /// Digests that a person decided against.
     pub rejections: BTreeSet<Digest>,
     /// People of whom something waits that nobody has decided about, though it may be within the limits by now.
-    pub undecided: BTreeMap<PersonId, Undecided>,
+    pub undecided: BTreeMap<PersonId, BTreeSet<Open>>,
     /// What failed before and isn't to be tried yet.
     pub deferred: BTreeMap<Digest, Deferral>,
     /// Whom the app changed lately without a person's word.
@@ -134,22 +134,23 @@ impl Bench {
 
     /// Why a change waits that nobody decided about before, if so.
     fn undecided(&self, change: &Change) -> Option<Undecided> {
-        let undecided = *self.undecided.get(&change.person)?;
-        match undecided {
+        let open = self.undecided.get(&change.person)?;
+        let bears = |one: &&Open| match one.why {
             // Somebody who came back isn't held for having left.
-            Undecided::Window(window) => (Kind::of(change.class) == Some(window.kind())).then_some(undecided),
-            Undecided::MovedSinceRejected(action) => (change.action == action).then_some(undecided),
-            Undecided::Others | Undecided::Moved | Undecided::Expired => Some(undecided),
-        }
+            Undecided::Window(window) => Kind::of(change.class) == Some(window.kind()),
+            Undecided::Others | Undecided::Moved | Undecided::Expired => one.matter == change.action.matter(),
+        };
+        open.iter().find(bears).map(|one| one.why)
     }
 
     /// Why a change waits whatever there is beside it.
     fn alone(&self, change: &Change, digest: &Digest, population: usize) -> Option<HoldReason> {
-        if let Some(guard) = &change.guard {
-            return Some(HoldReason::Guard(guard.clone()));
-        }
+        // Before all else: what somebody decided against mustn't come back among what others are asked to agree to.
         if self.rejections.contains(digest) {
             return Some(HoldReason::Rejected);
+        }
+        if let Some(guard) = &change.guard {
+            return Some(HoldReason::Guard(guard.clone()));
         }
         if self.edit.brings(change) {
             let Edit { adds, changes, removes, of, .. } = self.edit;

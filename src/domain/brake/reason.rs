@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::window::Window;
-use crate::domain::change::{Action, Class, Guard};
+use crate::domain::change::{Class, Guard, Matter};
 use crate::domain::id::AppName;
 
 /// Why a change that is within the limits waits still: nobody has decided yet about what it was held with.
@@ -13,13 +13,20 @@ pub enum Undecided {
     Window(Window),
     /// Others of its hold were approved, it was not.
     Others,
-    /// A person let something else go on for the same person.
+    /// A person let something else go on for the same person, or decided against it.
     Moved,
-    /// A person decided against something else of this kind for the same person. Of another kind it has nothing to do
-    /// with that: whoever leaves must not wait because somebody didn't want their name changed.
-    MovedSinceRejected(Action),
     /// The approval ran out before it could be used.
     Expired,
+}
+
+/// What nobody has decided about one person. Of another matter it says nothing: whoever leaves must not wait because
+/// somebody didn't want their name changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Open {
+    /// Why it waits.
+    pub why: Undecided,
+    /// What it is about.
+    pub matter: Matter,
 }
 
 impl Undecided {
@@ -37,7 +44,7 @@ impl Undecided {
         match self {
             Self::Window(window) => window.code(),
             Self::Others => "others_approved",
-            Self::Moved | Self::MovedSinceRejected(_) => "moved",
+            Self::Moved => "moved",
             Self::Expired => "approval_expired",
         }
     }
@@ -148,9 +155,7 @@ impl fmt::Display for HoldReason {
                 write!(f, "they were held past the limit of {} and nobody has decided yet", window.span_text())
             }
             Self::Undecided(Undecided::Others) => f.write_str("others of this hold were decided about, these not"),
-            Self::Undecided(Undecided::Moved | Undecided::MovedSinceRejected(_)) => {
-                f.write_str("it is not what was decided about: it has changed since")
-            }
+            Self::Undecided(Undecided::Moved) => f.write_str("it is not what was decided about: it has changed since"),
             Self::Undecided(Undecided::Expired) => f.write_str("the approval ran out before it could be used"),
             Self::SourceGone { gone, limit, population } => write!(
                 f,

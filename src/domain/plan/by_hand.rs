@@ -94,6 +94,7 @@ impl HandBasis<'_> {
             missed: None,
             // What is wanted is outstanding: the next cycle brings it.
             fingerprint: None,
+            wish: None,
         })
     }
 }

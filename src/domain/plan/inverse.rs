@@ -347,6 +347,7 @@ fn ended(known: &KnownAccount, standing: Standing) -> KnownAccount {
 fn alike(one: Option<&KnownAccount>, other: Option<&KnownAccount>) -> bool {
     let bare = |known: &KnownAccount| KnownAccount {
         fingerprint: None,
+        wish: None,
         missed: None,
         through: BTreeSet::new(),
         group_paths: Vec::new(),

@@ -455,6 +455,7 @@ impl Work<'_> {
             chosen: desired.chosen.clone(),
             missed: None,
             fingerprint: Some(desired.fingerprint()),
+            wish: Some(desired.wish()),
         }
     }
 

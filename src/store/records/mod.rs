@@ -228,6 +228,7 @@ pub(super) struct AccountRecord {
     chosen: BTreeMap<String, String>,
     missed: Option<String>,
     fingerprint: Option<[u8; 32]>,
+    wish: Option<[u8; 32]>,
 }
 
 impl Stored for KnownAccount {
@@ -251,6 +252,7 @@ impl Stored for KnownAccount {
             chosen: self.chosen.clone(),
             missed: self.missed.as_ref().map(|cycle| cycle.as_str().to_owned()),
             fingerprint: self.fingerprint.map(|digest| digest.0),
+            wish: self.wish.map(|digest| digest.0),
         }
     }
 
@@ -275,6 +277,7 @@ impl Stored for KnownAccount {
             chosen: record.chosen,
             missed: record.missed.as_deref().map(CycleId::from_text),
             fingerprint: record.fingerprint.map(Digest),
+            wish: record.wish.map(Digest),
         })
     }
 }

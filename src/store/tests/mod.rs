@@ -72,6 +72,7 @@ pub(super) fn known(number: u64) -> KnownAccount {
         chosen: BTreeMap::from([("mail".into(), "u@example.org".into())]),
         missed: Some(CycleId::from_text("20261123T150211000Z")),
         fingerprint: Some(Digest([number as u8; 32])),
+        wish: Some(Digest([number as u8; 32])),
     }
 }
 

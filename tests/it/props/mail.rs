@@ -61,6 +61,7 @@ fn wants(n: u32, to: u32, holders: u32) -> Case {
         chosen: BTreeMap::new(),
         missed: None,
         fingerprint: None,
+        wish: None,
     };
     let by_email = if to < holders { vec![observed(&user(to))] } else { Vec::new() };
     let found = Found { linked: Some(observed(&user(n))), by_external_id: Vec::new(), by_email };

@@ -125,7 +125,10 @@ fn what_is_older_than_a_week_is_forgotten() {
 #[test]
 fn the_others_of_a_hold_wait_below_the_limit() {
     let changes = many(0, 3, Class::RemovalShown);
-    let undecided = |why| BTreeMap::from([(changes[1].person.clone(), why)]);
+    let undecided = |why| {
+        let open = Open { why, matter: changes[1].action.matter() };
+        BTreeMap::from([(changes[1].person.clone(), BTreeSet::from([open]))])
+    };
     let codes_of = |why| {
         let bench = Bench { undecided: undecided(why), ..Bench::of(Limits::default(), Experience::Settled) };
         codes(&review(&planned(changes.clone()), &bench))

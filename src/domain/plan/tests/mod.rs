@@ -160,6 +160,7 @@ fn known(n: u8) -> KnownAccount {
         chosen: BTreeMap::new(),
         missed: None,
         fingerprint: None,
+        wish: None,
     }
 }
 

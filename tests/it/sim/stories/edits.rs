@@ -235,6 +235,34 @@ fn a_part_that_was_approved_goes_on_and_the_rest_still_waits_as_an_edit() {
 }
 
 #[test]
+fn one_whose_write_fails_or_who_was_decided_against_does_not_keep_an_edit_from_being_agreed_to() {
+    for poisoned in [true, false] {
+        let mut rig = settled();
+        let accepted_before = accepted(&rig);
+        rig.apps[0].0.assignments[2].tags = names(&["dirsync"]);
+        rig.cycle();
+        let hold = edits(&rig)[0].id.to_string();
+        if poisoned {
+            rig.desk().poison(["bob@example.org".to_owned()]);
+        } else {
+            rig.engine().reject_people(&hold, ["bob@example.org"], "alice").unwrap().unwrap();
+        }
+        rig.approve_all();
+        rig.cycle();
+        assert_ne!(accepted(&rig), accepted_before, "poisoned: {poisoned}");
+        // A newcomer isn't asked about as part of the edit.
+        let frank = Person::numbered(9, "Frank", "frank@example.org");
+        rig.directory().change(|company| company.people.insert(frank.id, frank.clone()));
+        join(&rig, frank.id, "support");
+        rig.cycle();
+        assert!(rig.user("frank@example.org").is_some_and(|user| user.tags.contains("dirsync")), "{poisoned}");
+        if !poisoned {
+            assert!(!rig.user("bob@example.org").unwrap().tags.contains("dirsync"), "what was decided against");
+        }
+    }
+}
+
+#[test]
 fn an_edit_that_was_rejected_is_not_agreed_to() {
     let mut rig = settled();
     let unaccepted = accepted(&rig);

@@ -224,6 +224,27 @@ fn a_quarantine_is_not_ended_by_what_writes_nothing() {
 }
 
 #[test]
+fn a_seat_that_is_not_there_keeps_no_app_in_quarantine() {
+    let rig = crowd(12, &["support"]);
+    rig.desk().writes_go_wrong(CallTrouble::Refuse);
+    for n in 1..=11 {
+        set(&rig, id(n), "telephoneNumber", &format!("+49 30 {n}"));
+    }
+    rig.cycle();
+    assert!(state(&rig, "support").quarantine.is_some());
+    rig.desk().mend();
+    // Somebody new needs a seat, and there is none.
+    let seats = rig.desk().with(|desk| desk.users.values().filter(|user| user.role != Role::EndUser).count());
+    rig.desk().by_hand(|desk| desk.seats = seats);
+    let frank = Person::numbered(99, "Frank", "frank@example.org");
+    rig.directory().change(|company| company.people.insert(frank.id, frank.clone()));
+    join(&rig, frank.id, "support");
+    rig.clock.advance(TimeDelta::days(2));
+    rig.cycle();
+    assert_eq!(state(&rig, "support").quarantine, None, "the one who needs no seat was tried, and it worked");
+}
+
+#[test]
 fn an_app_in_quarantine_delays_no_other() {
     let rig = crowd(12, &["support", "sales"]);
     rig.apps[0].1.writes_go_wrong(CallTrouble::Refuse);

@@ -223,3 +223,16 @@ fn a_removal_by_hand_is_undone_and_comes_back_with_its_keep() {
     let keep = keeps(&rig).remove(&id(2)).unwrap();
     assert_eq!((keep.reason, keep.by.as_str()), (KeepReason::Deprovisioned, "bob"), "the directory still wants them");
 }
+
+#[test]
+fn what_the_directory_says_between_a_cycle_and_its_undoing_is_carried_out() {
+    let rig = settled(6);
+    set(&rig, 1, "telephoneNumber", "0");
+    let wrong = cycle(&rig);
+    // Somebody loses a role and a group, and nobody has run a cycle since.
+    set(&rig, 1, "displayName", "Another Name");
+    undo(&rig, &wrong);
+    cycle(&rig);
+    assert_eq!(user(&rig, "p1@example.org").name, "Another Name");
+    assert!(keeps(&rig).is_empty());
+}

@@ -39,6 +39,7 @@ pub fn arrive(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
     world.rig.clock.advance(TimeDelta::days(4));
     mend_mails(world, oracle);
     world.note_people();
+    super::orders::cease(world, oracle)?;
     world.rig.engine().retry(None, None, "alice").unwrap();
     let mut quiet = false;
     for _ in 0..SETTLING_CYCLES {
@@ -129,7 +130,8 @@ fn as_wanted(world: &World, oracle: &Oracle, app: usize) -> Result<(), String> {
         // Without the link, a marker that the directory fills never leads to an admin's account.
         let marker = matches!(rules.mapping.external_id(), ExternalIdRule::Template(_));
         let floor = user.role == Role::Admin && desk.admins() <= rules.admins_min;
-        if floor || world.lost && marker && user.role == Role::Admin {
+        let lost = world.lost_of(app, person);
+        if floor || lost && marker && user.role == Role::Admin {
             continue;
         }
         let mut amiss = Vec::new();
@@ -141,8 +143,8 @@ fn as_wanted(world: &World, oracle: &Oracle, app: usize) -> Result<(), String> {
         check("name", user.name == wish.name);
         check("email", user.email.as_ref() == Some(&wish.email));
         check("phone", user.texts.get(&Field::Phone).map_or("", String::as_str) == wish.phone);
-        role_and_grants(&desk, user, wish, world, &mut check);
-        check("suspension", user.suspended != Some(By::Us) || world.lost);
+        role_and_grants(&desk, user, wish, lost, &mut check);
+        check("suspension", user.suspended != Some(By::Us) || lost);
         if !amiss.is_empty() {
             return Err(format!(
                 "{person} in {}: {} not as wanted: {user:?} against {wish:?}",
@@ -160,7 +162,7 @@ fn as_wanted(world: &World, oracle: &Oracle, app: usize) -> Result<(), String> {
         if held_as_nested_admin(world, app, person) {
             continue;
         }
-        if !known && world.lost || world.touched[app].contains(id) || floor {
+        if !known && world.lost_of(app, person) || world.touched[app].contains(id) || floor {
             continue;
         }
         if user.suspended.is_none() || user.role != Role::EndUser {
@@ -178,12 +180,12 @@ fn held_as_nested_admin(world: &World, app: usize, person: &PersonId) -> bool {
     admins.filter(|one| one.directory == person.directory).any(|one| company.holds(one.group, person.entry))
 }
 
-fn role_and_grants(desk: &Desk, user: &User, wish: &Wish, world: &World, check: &mut impl FnMut(&str, bool)) {
+fn role_and_grants(desk: &Desk, user: &User, wish: &Wish, lost: bool, check: &mut impl FnMut(&str, bool)) {
     // Without the link nobody knows who gave a custom role.
-    let foreign = world.lost && user.custom_role.is_some();
+    let foreign = lost && user.custom_role.is_some();
     let custom = user.custom_role.and_then(|id| desk.custom_roles.get(&id).cloned());
     let role = custom.map_or(RoleGrant::Plain(user.role), RoleGrant::Custom);
-    let by_hand = (user.raised_by_hand || world.lost) && user.role >= wish.role.role();
+    let by_hand = (user.raised_by_hand || lost) && user.role >= wish.role.role();
     check("role", role == wish.role || by_hand || foreign);
     let groups = desk.group_names(user);
     check("groups", wish.groups.is_subset(&groups));
@@ -191,10 +193,10 @@ fn role_and_grants(desk: &Desk, user: &User, wish: &Wish, world: &World, check: 
     let by_hand: BTreeSet<&String> = user.groups_by_hand.iter().map(|id| &desk.groups[id]).collect();
     let automatic = desk.default_group.map(|id| &desk.groups[&id]);
     // A lost store no longer knows what was given; the automatic group may stay after a creation that broke off.
-    check("further groups", world.lost || extra.iter().all(|one| by_hand.contains(*one) || Some(*one) == automatic));
+    check("further groups", lost || extra.iter().all(|one| by_hand.contains(*one) || Some(*one) == automatic));
     check("tags", wish.tags.is_subset(&user.tags));
     let extra: BTreeSet<&String> = user.tags.difference(&wish.tags).collect();
-    check("further tags", world.lost || extra.iter().all(|one| user.tags_by_hand.contains(*one)));
+    check("further tags", lost || extra.iter().all(|one| user.tags_by_hand.contains(*one)));
     let default = user.default_group.map(|id| &desk.groups[&id]);
     check(
         "default group",

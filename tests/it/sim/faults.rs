@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 
 use zendesk_dirsync::domain::id::EntryId;
 
+use super::orders::Words;
 use super::world::World;
 use crate::support::memory::{CallKind, CallTrouble, LedgerState, ReadTrouble, Refusal, STATE, Short};
 
@@ -271,6 +272,7 @@ impl World {
         let replaced = fault == Fault::StoreLostNoticed;
         self.rig.ledger.restore(LedgerState { replaced, ..LedgerState::default() });
         self.decisions.approved.iter_mut().for_each(BTreeMap::clear);
+        self.decisions.words = Words::default();
         true
     }
 

@@ -39,6 +39,32 @@ pub enum Ran {
     Aborted(Abort),
     /// A fuse burnt: the process was gone.
     Died,
+    /// A command was answered.
+    Answered(Box<Reply>),
+}
+
+impl Ran {
+    /// Whether the process went on, with a store and a report.
+    pub fn is_whole(&self) -> bool {
+        match self {
+            Self::Ended(_) => true,
+            Self::Answered(reply) => reply.code() != 7,
+            Self::Aborted(_) | Self::Died => false,
+        }
+    }
+
+    /// The name of the cycle that it was.
+    pub fn cycle_name(&self) -> Option<String> {
+        match self {
+            Self::Ended(report) => Some(report.summary.cycle.to_string()),
+            Self::Answered(reply) => match &**reply {
+                Reply::Cycle { cycle, .. } => Some(cycle.cycle.clone()),
+                Reply::Undo { undo, .. } => undo.carried.as_ref().map(|carried| carried.cycle.clone()),
+                _ => None,
+            },
+            Self::Aborted(_) | Self::Died => None,
+        }
+    }
 }
 
 /// Fakes with the configuration over them.

@@ -8,6 +8,7 @@ use zendesk_dirsync::domain::outcome::Notice;
 
 use super::arrive::arrive;
 use super::faults::Fault;
+use super::orders::{self, Occasion, Order};
 use super::oracle::{self, Oracle};
 use super::rig::Ran;
 use super::world::World;
@@ -54,6 +55,8 @@ fn generated_histories_never_harm_and_always_arrive() {
     if seeds.end - seeds.start >= SEEDS {
         let never: Vec<&Fault> = Fault::ALL.iter().filter(|fault| !figures.faults.contains_key(fault)).collect();
         assert!(never.is_empty(), "kinds of fault that never happened: {never:?}");
+        let never: Vec<&Order> = Order::ALL.iter().filter(|order| !figures.orders.contains_key(order)).collect();
+        assert!(never.is_empty(), "kinds of order that were never given: {never:?}");
     }
 }
 
@@ -91,6 +94,7 @@ struct Figures {
     writes: u64,
     waits: u64,
     faults: BTreeMap<Fault, u64>,
+    orders: BTreeMap<Order, u64>,
     holds: BTreeMap<String, u64>,
 }
 
@@ -105,6 +109,9 @@ impl Figures {
         }
         for (fault, count) in &world.faults.counts {
             *self.faults.entry(*fault).or_default() += count;
+        }
+        for (order, count) in &world.orders.counts {
+            *self.orders.entry(*order).or_default() += count;
         }
         for (code, count) in &world.holds {
             *self.holds.entry(code.clone()).or_default() += count;
@@ -122,6 +129,8 @@ impl Figures {
         self.holds.iter().for_each(|(code, count)| println!("  {code}: {count}"));
         println!("faults ({} kinds):", self.faults.len());
         self.faults.iter().for_each(|(fault, count)| println!("  {fault:?}: {count}"));
+        println!("orders ({} kinds):", self.orders.len());
+        self.orders.iter().for_each(|(order, count)| println!("  {order:?}: {count}"));
     }
 }
 
@@ -143,6 +152,7 @@ fn history(world: &mut World) -> Result<(), String> {
             break;
         }
         events(world)?;
+        orders::event(world, &mut oracle)?;
         world.rig.clock.advance(TimeDelta::minutes(*minutes));
         step(world, &mut oracle)?;
         world.restart();
@@ -203,6 +213,7 @@ pub fn judged(
     only: Option<&str>,
 ) -> Result<Ran, String> {
     let told = world.rig.report.with(<[_]>::len);
+    world.orders.occasion = Occasion::Cycle(only.map(str::to_owned));
     let ran = world.rig.run_now(only);
     world.cycles += 1;
     if world.tracing {
@@ -212,11 +223,15 @@ pub fn judged(
         Ran::Ended(report) => report.summary.text.clone(),
         Ran::Aborted(why) => why.to_string(),
         Ran::Died => "died".to_owned(),
+        Ran::Answered(reply) => format!("{reply:?}"),
     };
     world.tell(format!("cycle{}: {how}", only.map(|one| format!(" for {one}")).unwrap_or_default()));
     world.rig.fuse.mend();
     world.note_holds();
     oracle.judge(world, before, &ran)?;
+    if only.is_some() && matches!(ran, Ran::Ended(_)) {
+        world.orders.count(Order::OnceUser);
+    }
     if !matches!(ran, Ran::Ended(_)) {
         world.new_process();
     }

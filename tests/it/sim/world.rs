@@ -15,6 +15,7 @@ use zendesk_dirsync::engine::ports::{Clock as _, Directory as _};
 use zendesk_dirsync::report::verify::verify;
 
 use super::faults::Faults;
+use super::orders::{Orders, Words};
 use super::reference::{Given, Truth, truths};
 use super::rig::{Rig, gives, mapping, rules};
 use super::rng::Rng;
@@ -31,6 +32,8 @@ pub struct Approval {
 #[derive(Debug, Clone, Default)]
 pub struct Decisions {
     pub approved: Vec<BTreeMap<Digest, Approval>>,
+    /// What a person ordered.
+    pub words: Words,
 }
 
 /// How a world goes, for all of its days.
@@ -77,6 +80,7 @@ pub struct World {
     /// Whether the store was lost once, or put back from a copy.
     pub lost: bool,
     pub faults: Faults,
+    pub orders: Orders,
     /// How often the clock jumped or the store was another: windows count anew.
     pub breaks: u64,
     /// Days and cycles that passed.
@@ -144,7 +148,7 @@ impl World {
             rig.apps[at].1.paced(wire);
         }
         let apps = rig.apps.len();
-        let decisions = Decisions { approved: vec![BTreeMap::new(); apps] };
+        let decisions = Decisions { approved: vec![BTreeMap::new(); apps], words: Words::default() };
         let mut world = Self {
             rng,
             rig,
@@ -163,6 +167,7 @@ impl World {
             touched: vec![BTreeSet::new(); apps],
             lost: false,
             faults: Faults::default(),
+            orders: Orders::new(seed),
             breaks: 0,
             days: 0,
             cycles: 0,

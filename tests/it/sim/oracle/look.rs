@@ -55,8 +55,10 @@ impl<'a> Look<'a> {
         let begun = |of: &dyn Fn(&Digest) -> bool| -> BTreeSet<PersonId> {
             intents.iter().filter(|(_, one, _)| of(&one.digest)).map(|(_, one, _)| one.person.clone()).collect()
         };
+        let mut approved = begun(&|digest| standing.contains_key(digest));
+        approved.extend(world.orders.let_go.iter().filter(|(at, _)| *at == app).map(|(_, person)| person.clone()));
         Self {
-            approved: begun(&|digest| standing.contains_key(digest)),
+            approved,
             against: begun(&|digest| before.against.contains(digest) && !standing.contains_key(digest)),
             world,
             app,

@@ -5,8 +5,11 @@
 
 mod agree;
 mod look;
+pub mod past;
 mod rules;
 mod sums;
+pub mod wish;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,6 +20,7 @@ use zendesk_dirsync::domain::id::{AppName, Digest, EntryId, PersonId};
 use zendesk_dirsync::engine::ports::{Clock as _, HoldRecord, HoldState};
 
 use self::look::Look;
+use super::orders::Occasion;
 use super::rig::Ran;
 use super::world::World;
 use crate::support::memory::Write;
@@ -24,7 +28,7 @@ use crate::support::memory::Write;
 /// The names of all rules that are judged after every cycle.
 pub fn names() -> Vec<&'static str> {
     let each = rules::RULES.iter().map(|(name, _)| *name);
-    each.chain(sums::RULES.iter().map(|(name, _)| *name)).chain(agree::NAMES).chain([UNLINKED]).collect()
+    each.chain(sums::RULES.iter().map(|(name, _)| *name)).chain(agree::NAMES).chain(words::NAMES).chain([UNLINKED]).collect()
 }
 
 const UNLINKED: &str = "accounts that are nobody's are never written";
@@ -40,11 +44,15 @@ pub struct Oracle {
     /// When whose access was ended that nobody had let go on, by app.
     removals: Vec<Vec<(Duration, PersonId)>>,
     breaks: u64,
+    /// What the last cycles did.
+    pub past: past::History,
 }
 
 /// The moment before a cycle.
 pub struct Before {
     pub now: DateTime<Utc>,
+    pub passed: Duration,
+    pub breaks: u64,
     /// The groups that gave a managed person their account, by app.
     through: Vec<BTreeMap<PersonId, BTreeSet<EntryId>>>,
     population: Vec<usize>,
@@ -70,6 +78,7 @@ impl Oracle {
             compared: (vec![0; apps], 0),
             removals: vec![Vec::new(); apps],
             breaks: 0,
+            past: past::History::default(),
         }
     }
 
@@ -84,6 +93,8 @@ impl Oracle {
             let used = |app: &AppName| of(app).iter().filter(|(_, known)| known.standing.in_use()).count();
             Before {
                 now: world.rig.clock.now(),
+                passed: world.rig.clock.passed(),
+                breaks: world.breaks,
                 through: apps.iter().map(|(rules, _)| through(&rules.app)).collect(),
                 population: apps.iter().map(|(rules, _)| used(&rules.app)).collect(),
                 accepted: state.accepted.keys().cloned().collect(),
@@ -103,6 +114,8 @@ impl Oracle {
             self.breaks = world.breaks;
             self.removals.iter_mut().for_each(Vec::clear);
         }
+        words::look(world, before);
+        let mut done = past::Past::new(ran.cycle_name().unwrap_or_default());
         for app in 0..world.rig.apps.len() {
             let from = self.judged[app];
             let new: Vec<Write> = world.rig.apps[app].1.with(|desk| desk.writes[from..].to_vec());
@@ -113,17 +126,29 @@ impl Oracle {
             if new.is_empty() {
                 continue;
             }
+            words::refused(ran, new.len())?;
             let look = Look::new(world, app, before, &noted);
             for write in &new {
                 let person = self.learn(&look, write)?;
+                words::judge(&look, write, person.as_ref())?;
                 rules::judge(&look, write, person.as_ref())?;
+                if let Some(person) = &person {
+                    done.note(app, person, write, || {
+                        // What only a word wished is nobody's wish afterwards.
+                        let cycle = matches!(world.orders.occasion, Occasion::Cycle(_));
+                        if cycle { wish::steady(world, app, before.now, person) } else { None }
+                    });
+                }
             }
             self.removals[app]
                 .extend(look.removed(&self.owners[app], &new).into_iter().map(|who| (world.rig.clock.passed(), who)));
             sums::judge(&look, &self.owners[app], &self.removals[app], &new)?;
         }
+        if !done.cycle.is_empty() && !done.tried.is_empty() {
+            self.past.push(done);
+        }
         agree::spent(world, &noted, ran)?;
-        if matches!(ran, Ran::Ended(_)) {
+        if ran.is_whole() {
             self.forget_spent(world, &noted, ran);
             if world.rig.ledger.with(|state| state.intents.is_empty()) {
                 self.agree(world)?;
@@ -139,6 +164,9 @@ impl Oracle {
             return Ok(Some(person.clone()));
         }
         let person = match (&write.step, &write.before) {
+            _ if look.world.orders.tied.contains_key(&(look.app, id)) => {
+                look.world.orders.tied.get(&(look.app, id)).cloned()
+            }
             (Step::Create(new), _) => new.external_id.as_ref().and_then(|id| look.world.person_of(look.app, id)),
             (_, Some(user)) => look.rightful(user),
             (_, None) => None,
@@ -150,6 +178,15 @@ impl Oracle {
             self.owners[look.app].insert(id, person.clone());
         }
         Ok(Some(person))
+    }
+
+    /// Forgets whose an account is that bears their mark no more: somebody else may take it.
+    pub fn forget(&mut self, world: &World, app: usize, account: u64) {
+        let Some(person) = self.owners[app].get(&account) else { return };
+        let mark = world.external_id(app, person);
+        if world.rig.apps[app].1.with(|desk| desk.users[&account].external_id.as_ref() != Some(&mark)) {
+            self.owners[app].remove(&account);
+        }
     }
 
     /// Whose an account is.

@@ -162,6 +162,7 @@ fn agreed(plan: &PlanView, args: &ApplyArgs) -> Result<(), Failure> {
 enum Place {
     Configuration,
     Store,
+    Decision,
     Directory,
     Target,
     DirectoryOrTarget,
@@ -175,6 +176,7 @@ impl Place {
         match self {
             Self::Configuration => "configuration",
             Self::Store => "store",
+            Self::Decision => "decision",
             Self::Directory => "directory",
             Self::Target => "Zendesk",
             Self::DirectoryOrTarget => "directory or Zendesk",
@@ -241,6 +243,11 @@ fn moved(file: &PlanView, now: &PlanView, edited: &BTreeSet<String>) -> Vec<(Pla
 /// Where a person's change moved, and what.
 fn difference(was: &ChangeView, is: &ChangeView, edited: &BTreeSet<String>) -> Option<(Place, String)> {
     if was.digest == is.digest {
+        match (was.is_rejected(), is.is_rejected()) {
+            (false, true) => return Some((Place::Decision, "somebody has decided against it since".into())),
+            (true, false) => return Some((Place::Decision, "what was decided against it is withdrawn".into())),
+            (true, true) | (false, false) => {}
+        }
         let told = |one: &ChangeView| (one.user.clone(), one.name.clone(), one.zendesk_id, one.changes.clone());
         return (told(was) != told(is)).then(|| (Place::File, "the file says something else than was planned".into()));
     }

@@ -35,6 +35,22 @@ impl DesiredAccount {
     /// finds nothing must know under which DN groups would still name it.
     pub fn fingerprint(&self) -> Digest {
         let mut digest = Digester::new("desired account 1");
+        self.tell_wish(&mut digest);
+        for id in self.through() {
+            digest.bytes(id.as_bytes());
+        }
+        digest.bytes(self.dn.key().as_bytes());
+        digest.finish()
+    }
+
+    /// A digest of what is wanted at Zendesk, by whichever way the person comes to it and wherever the entry is.
+    pub fn wish(&self) -> Digest {
+        let mut digest = Digester::new("wish 1");
+        self.tell_wish(&mut digest);
+        digest.finish()
+    }
+
+    fn tell_wish(&self, digest: &mut Digester) {
         digest
             .text(self.external_id.as_ref().map_or("", ExternalId::as_str))
             .text(if crate::planted("a new name is overlooked") { "" } else { &self.name })
@@ -50,11 +66,6 @@ impl DesiredAccount {
                 digest.text(name);
             });
         }
-        for id in self.through() {
-            digest.bytes(id.as_bytes());
-        }
-        digest.bytes(self.dn.key().as_bytes());
-        digest.finish()
     }
 
     /// Every group on the ways that hold the person.

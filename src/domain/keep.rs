@@ -81,7 +81,7 @@ impl fmt::Display for KeepUntil {
 /// What the directory wishes of one person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// An account with this fingerprint.
+    /// This account: a digest of [`wish`](super::account::DesiredAccount::wish).
     Account(Digest),
     /// That access ends.
     Removal(CauseCode),
@@ -92,8 +92,10 @@ pub enum Wish {
 /// What a complete read shows of a person who is kept.
 #[derive(Debug, Clone, Copy)]
 pub enum Seen<'a> {
-    /// The directory wants this account.
+    /// The directory wants this account: a digest of its wish.
     Wanted(Digest),
+    /// The directory wants the account as it was last carried out whole.
+    AsCarriedOut,
     /// The entry may not be used.
     Unusable(&'a AccountState),
     /// The person departed otherwise.
@@ -115,7 +117,10 @@ impl Keep {
     /// What becomes of the keep in view of what a complete read shows.
     pub fn judge(&self, seen: Seen<'_>) -> Standing {
         let now = match seen {
-            Seen::Wanted(fingerprint) => Wish::Account(fingerprint),
+            // There is nothing left that it could be kept from.
+            Seen::AsCarriedOut if matches!(self.until, KeepUntil::Changes(_)) => return Standing::Ends,
+            Seen::AsCarriedOut => return Standing::Stands,
+            Seen::Wanted(wish) => Wish::Account(wish),
             Seen::Unusable(AccountState::Expired { .. }) => Wish::Removal(CauseCode::Expired),
             Seen::Unusable(_) => Wish::Removal(CauseCode::Disabled),
             Seen::Departed(code) => Wish::Removal(code),

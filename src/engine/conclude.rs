@@ -11,9 +11,10 @@ use crate::domain::pause::Pause;
 use crate::domain::plan::{Conflict, ConflictReason, Plan, Rejected};
 
 use super::apply::Run;
-use super::holds::{Telling, hold_problem, renew};
+use super::holds::{Telling, hold_problem};
 use super::lease::Barred;
 use super::ports::{BrakeLedger as _, Clock, Event, HoldRecord, HoldState, Ledger, Report, Trouble};
+use super::renewal::{Shown, renew};
 use super::{Abort, Engine, Ports};
 
 /// What waits is told again after so many seconds: a daily cycle may begin a little earlier than the last one.
@@ -68,9 +69,9 @@ impl<P: Ports> Engine<P> {
         self.conclude_keeps(plan)?;
         let troubles_new = self.troubles(plan, reads.complete, run)?;
         let now = self.clock.now();
-        let planned = plan.changes.iter().map(|change| change.digest()).collect();
         let standing = self.standing_holds(&plan.app)?;
-        let (records, new) = renew(&standing, &plan.app, held, &planned, begun, reads.unread, now);
+        let shown = Shown::of(plan, begun, reads.unread);
+        let (records, new) = renew(&standing, &plan.app, held, &shown, now);
         for record in &new {
             let seq = run.next_seq();
             let mut notice = Notice::new(now, run.cycle.clone(), seq, Subject::Hold, Verdict::Held, &run.actor);

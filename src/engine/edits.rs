@@ -15,8 +15,9 @@ use crate::domain::outcome::{Notice, Subject, Verdict};
 use crate::domain::rules::AppRules;
 
 use super::apply::Run;
-use super::holds::{Telling, hold_problem, renew};
+use super::holds::{Telling, hold_problem};
 use super::ports::{AcceptedLedger as _, Clock, Event, Ledger, Report};
+use super::renewal::{Shown, renew};
 use super::{Abort, Engine, Ports};
 
 /// What an app's people last agreed to.
@@ -243,11 +244,9 @@ impl<P: Ports> Engine<P> {
                 reason: HoldReason::AppGone { app: app.clone(), managed },
                 changes: Vec::new(),
             };
-            let none = BTreeSet::new();
             let before = self.all_holds()?;
             let now = self.clock.now();
-            let (records, new) =
-                renew(&before, &app, std::slice::from_ref(&hold), &BTreeSet::new(), &none, &BTreeSet::new(), now);
+            let (records, new) = renew(&before, &app, std::slice::from_ref(&hold), &Shown::default(), now);
             for record in &new {
                 let seq = run.next_seq();
                 let mut notice = Notice::new(now, run.cycle.clone(), seq, Subject::Hold, Verdict::Held, &run.actor);

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::domain::account::{DesiredAccount, Trace};
 use crate::domain::account_state::AccountState;
-use crate::domain::assignment::{EmptyGroup, Membership, PinKey, Role, grants};
+use crate::domain::assignment::{Assignment, EmptyGroup, Membership, PinKey, Role, grants};
 use crate::domain::dn::Dn;
 use crate::domain::id::{DirectoryName, Email, EntryId, ExternalId, PersonId};
 use crate::domain::mapping::{ExternalIdRule, Mapped, Rejection};
@@ -24,7 +24,7 @@ use super::planner::Planner;
 use super::ports::{
     Directory, Event, GroupOrder, ImageLedger as _, Ledger, LedgerFault, Progress, ReadFault, ReadOrder,
 };
-use super::reach::Ways;
+use super::reach::{Depth, Ways};
 
 /// Sights under way between a directory and the engine.
 const SIGHTS_UNDER_WAY: usize = 256;
@@ -75,6 +75,8 @@ pub(super) struct Question {
     pub(super) keys: Vec<PinKey>,
     /// By set: for each position in the order, the assignments that it stands for.
     assignments: Vec<BTreeMap<usize, Vec<usize>>>,
+    /// By set: how deep each position leads.
+    depths: Vec<BTreeMap<usize, Depth>>,
     /// By set: positions whose groups may be empty.
     may_be_empty: Vec<BTreeSet<usize>>,
 }
@@ -96,7 +98,7 @@ impl Question {
 
     /// The groups that each set of rules leads to.
     fn reached(&self, ways: &Ways, end: &ReadEnd) -> Vec<BTreeSet<EntryId>> {
-        self.assignments.iter().map(|mine| ways.reached(end, &mine.keys().copied().collect())).collect()
+        self.depths.iter().map(|mine| ways.reached(end, mine)).collect()
     }
 }
 
@@ -119,8 +121,9 @@ pub(super) fn question(
     let mut order = ReadOrder { groups: Vec::new(), attributes: BTreeSet::new(), now };
     let mut keys: Vec<PinKey> = Vec::new();
     let mut assignments = Vec::new();
-    let mut may_be_empty = Vec::new();
+    let (mut depths, mut may_be_empty) = (Vec::new(), Vec::new());
     for set in sets {
+        let mut deep: BTreeMap<usize, Depth> = BTreeMap::new();
         let mut mine: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         let mut empty = BTreeSet::new();
         for (position, assignment) in set.rules.assignments.iter().enumerate() {
@@ -137,14 +140,26 @@ pub(super) fn question(
                 empty.insert(at);
             }
             mine.entry(at).or_default().push(position);
+            match depth(assignment) {
+                Depth::Nested => drop(deep.insert(at, Depth::Nested)),
+                Depth::Listed => drop(deep.entry(at).or_insert(Depth::Listed)),
+            }
         }
         if !mine.is_empty() {
             order.attributes.extend(set.rules.mapping.attributes().iter().cloned());
         }
         assignments.push(mine);
+        depths.push(deep);
         may_be_empty.push(empty);
     }
-    Question { order, keys, assignments, may_be_empty }
+    Question { order, keys, assignments, depths, may_be_empty }
+}
+
+/// How deep an assignment leads. Only a directly listed member becomes an admin: whoever may edit a nested group must not
+/// make one.
+fn depth(assignment: &Assignment) -> Depth {
+    let admin = assignment.role.as_ref().is_some_and(|grant| grant.role() == Role::Admin);
+    if admin && !crate::planted("nested admins") { Depth::Listed } else { Depth::Nested }
 }
 
 /// What a read brought, beside what each set of rules wants.
@@ -265,13 +280,6 @@ impl Listener<'_> {
         Ok(())
     }
 
-    /// Whether an assignment makes admins. Only a directly listed member becomes one: whoever may edit a nested group
-    /// must not.
-    fn gives_admin(&self, assignment: usize) -> bool {
-        let role = self.rules.assignments.get(assignment).and_then(|one| one.role.as_ref());
-        role.is_some_and(|grant| grant.role() == Role::Admin) && !crate::planted("nested admins")
-    }
-
     fn memberships(&self, sighting: &Sighting) -> Vec<Membership> {
         let mut memberships: Vec<Membership> = sighting
             .memberships
@@ -279,7 +287,8 @@ impl Listener<'_> {
             .flat_map(|one| {
                 let positions = self.assignments.get(&one.assignment).map_or(&[][..], Vec::as_slice);
                 let nested = one.path.0.len() > 1;
-                let gives = move |assignment: &&usize| !(nested && self.gives_admin(**assignment));
+                let listed_only = |at: usize| self.rules.assignments.get(at).map(depth) == Some(Depth::Listed);
+                let gives = move |assignment: &&usize| !(nested && listed_only(**assignment));
                 positions.iter().filter(gives).map(|&assignment| Membership { assignment, path: one.path.clone() })
             })
             .collect();

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::brake::{Hold, HoldReason, Undecided};
-use crate::domain::change::{Change, Guard};
-use crate::domain::id::{AppName, CycleId, Digest, Digester, DirectoryName, PersonId};
+use crate::domain::change::Guard;
+use crate::domain::id::{AppName, CycleId, Digest, Digester, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 
 use super::ports::{BrakeLedger as _, Clock, HeldChange, HoldRecord, HoldState, Ledger, LedgerFault, Report};
@@ -339,83 +339,6 @@ impl<P: Ports> Engine<P> {
         self.ledger.keep_holds(&hold.app, &kept)?;
         Ok(())
     }
-}
-
-/// The holds of an app after a cycle: what waits now with the history of what waited before, and approvals that still
-/// have something to do. Answers the records, and those that are new.
-pub(super) fn renew(
-    before: &[HoldRecord],
-    app: &AppName,
-    held: &[Hold],
-    planned: &BTreeSet<Digest>,
-    begun: &BTreeSet<Digest>,
-    unread: &BTreeSet<DirectoryName>,
-    now: DateTime<Utc>,
-) -> (Vec<HoldRecord>, Vec<HoldRecord>) {
-    let mut kept = Vec::new();
-    let mut new = Vec::new();
-    // What was rejected is kept by the record of the rejection.
-    for hold in held.iter().filter(|hold| hold.reason != HoldReason::Rejected) {
-        let id = hold.id();
-        let known = before.iter().find(|record| record.app == *app && record.id == id);
-        let record = HoldRecord {
-            id,
-            app: app.clone(),
-            code: hold.reason.code().to_owned(),
-            reason: hold.reason.to_string(),
-            since: known.map_or_else(|| eldest(before, app, hold, now), |known| known.since),
-            state: known.map_or(HoldState::Waiting, |known| known.state.clone()),
-            changes: hold.changes.iter().map(HeldChange::from).collect(),
-        };
-        if known.is_none() {
-            new.push(record.clone());
-        }
-        kept.push(record);
-    }
-    for record in before.iter().filter(|record| record.app == *app) {
-        // Of a directory that wasn't read in full nothing is planned, and nothing that was decided is forgotten.
-        let silent = record.changes.iter().any(|change| unread.contains(&change.person.directory));
-        let outstanding = |digest: &Digest| silent || planned.contains(digest);
-        let (by, at, digests) = match &record.state {
-            HoldState::Approved { by, at, digests } => (by, at, digests),
-            HoldState::Rejected { .. } => {
-                let mut record = record.clone();
-                record.changes.retain(|change| outstanding(&change.digest));
-                if !record.changes.is_empty() && kept.iter().all(|one: &HoldRecord| one.id != record.id) {
-                    kept.push(record);
-                }
-                continue;
-            }
-            HoldState::Waiting => {
-                if silent && kept.iter().all(|one| one.id != record.id) {
-                    kept.push(record.clone());
-                }
-                continue;
-            }
-        };
-        let nothing = BTreeSet::new();
-        let begun = if crate::planted("an approval isn't spent") { &nothing } else { begun };
-        let left: BTreeSet<Digest> = digests.difference(begun).filter(|one| outstanding(one)).copied().collect();
-        let state = HoldState::Approved { by: by.clone(), at: *at, digests: left.clone() };
-        match kept.iter_mut().find(|one| one.id == record.id) {
-            // The very same set waits again: what was let go was begun already, or the approval ran out.
-            Some(same) => same.state = if left.is_empty() || !fresh(*at, now) { HoldState::Waiting } else { state },
-            // Those of a hold who weren't approved stay with it until they are planned again.
-            None if !left.is_empty() && fresh(*at, now) || silent && !record.changes.is_empty() => {
-                kept.push(HoldRecord { state, ..record.clone() });
-            }
-            None => {}
-        }
-    }
-    (kept, new)
-}
-
-/// Since when the eldest of these changes waits: somebody who joins a hold doesn't make it a new one.
-fn eldest(before: &[HoldRecord], app: &AppName, hold: &Hold, now: DateTime<Utc>) -> DateTime<Utc> {
-    let digests: BTreeSet<Digest> = hold.changes.iter().map(Change::digest).collect();
-    let waits = |record: &&HoldRecord| record.app == *app && !matches!(record.state, HoldState::Rejected { .. });
-    let shares = |record: &&HoldRecord| record.changes.iter().any(|change| digests.contains(&change.digest));
-    before.iter().filter(waits).filter(shares).map(|record| record.since).min().unwrap_or(now)
 }
 
 /// A hold that says only that an assigned group is missing: nobody needs to be affected for it to be shown.

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::account::{KnownAccount, Standing as AccountStanding};
 use crate::domain::change::CauseCode;
+use crate::domain::deed::Deed;
 use crate::domain::id::{AppName, PersonId};
 use crate::domain::keep::{Keep, KeepReason, KeepUntil, Seen, Standing};
 use crate::domain::plan::{Kept, Plan};
@@ -10,7 +12,7 @@ use crate::domain::scope::Departure;
 
 use super::gather::{Want, Wants};
 use super::planner::Planner;
-use super::ports::{KeepLedger as _, Ledger as _, LedgerFault};
+use super::ports::{DeedLedger as _, KeepLedger as _, Ledger as _, LedgerFault};
 use super::propose::Candidate;
 use super::{Abort, Engine, Ports};
 
@@ -34,11 +36,15 @@ impl<P: Ports> Planner<'_, P> {
         let mut keeps = Keeps::default();
         for (person, keep) in self.ledger.keeps(app)? {
             let known = self.ledger.known(app, &person)?;
+            if self.never_begun(app, &keep, known.as_ref())? {
+                keeps.ended.push(person);
+                continue;
+            }
             let candidate = candidates.iter().find(|one| one.known.person == person);
             let departure = candidate.map(|one| &one.departure);
             let seen = match (wants.people.get(&person), departure) {
-                (Some(Want::Differs(desired)), _) => Some(Seen::Wanted(desired.fingerprint())),
-                (Some(Want::Same), _) => known.as_ref().and_then(|known| known.fingerprint).map(Seen::Wanted),
+                (Some(Want::Differs(desired)), _) => Some(Seen::Wanted(desired.wish())),
+                (Some(Want::Same), _) => Some(Seen::AsCarriedOut),
                 (Some(Want::Unusable(state)), _) | (None, Some(Departure::Unusable(state))) => {
                     Some(Seen::Unusable(state))
                 }
@@ -76,6 +82,16 @@ impl<P: Ports> Planner<'_, P> {
             keeps.kept.push(Kept { person, user, name, keep });
         }
         Ok(keeps)
+    }
+
+    /// Whether access was to end by hand and the process died before anything was begun: who still has it isn't kept.
+    fn never_begun(&self, app: &AppName, keep: &Keep, known: Option<&KnownAccount>) -> Result<bool, LedgerFault> {
+        let Some(known) = known.filter(|known| known.standing == AccountStanding::Active) else { return Ok(false) };
+        if keep.reason != KeepReason::Deprovisioned {
+            return Ok(false);
+        }
+        let begun = |deed: &Deed| deed.cause == CauseCode::ByHand && deed.time >= keep.at;
+        Ok(!self.ledger.deeds_of(app, &known.person)?.iter().any(begun))
     }
 }
 

@@ -37,6 +37,7 @@ mod quarantine;
 mod reach;
 mod recalled;
 mod recover;
+mod renewal;
 mod reread;
 pub mod saved;
 mod serve;

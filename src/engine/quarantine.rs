@@ -12,6 +12,7 @@ use crate::domain::trial::{Ground, Quarantine, Turn, failing};
 use super::apply::{Carried, Run};
 use super::holds::when;
 use super::ports::{BrakeLedger as _, CallFault, Clock, Helpdesk, Report};
+use super::trials::Scope;
 use super::{Abort, Engine, Ports};
 
 /// Which apps are served in a cycle.
@@ -37,7 +38,7 @@ pub(super) enum Showed {
 
 impl Showed {
     /// What carrying changes out showed. Any success ends a quarantine; to begin one, much must fail.
-    pub(super) fn of(plan: &Plan, carried: &Carried, before: Option<&Quarantine>) -> Self {
+    pub(super) fn of(plan: &Plan, carried: &Carried, scope: Scope, before: Option<&Quarantine>) -> Self {
         let tries = &carried.tries;
         let refused = carried.fault.as_ref().filter(|problem| problem.kind == CallFault::UNAUTHORIZED);
         if let Some(problem) = refused {
@@ -50,14 +51,15 @@ impl Showed {
         match before {
             None if failing(tries.writes, tries.writes_failed) => Self::Failing(why()),
             None => Self::Nothing,
-            Some(_) if carried.done > 0 => Self::Success,
+            Some(_) if carried.tries.written() > 0 => Self::Success,
             // Who signs in and may plan is authorized, whatever else there is.
             Some(before) if before.ground == Ground::Authorization && carried.fault.is_none() => Self::Success,
             Some(_) if carried.failed > 0 => carried.fault.clone().map_or_else(
                 || Self::Failing(Problem::new("failing", "the change that was tried failed", "see its record")),
                 Self::Fault,
             ),
-            Some(_) if plan.changes.is_empty() => Self::Success,
+            // Nothing is left that could fail. For one person that says nothing.
+            Some(_) if plan.changes.is_empty() && scope == Scope::Whole => Self::Success,
             Some(_) => Self::Nothing,
         }
     }
@@ -93,12 +95,15 @@ impl<P: Ports> Engine<P> {
         desk.catalog().await.map(drop)
     }
 
-    /// The one change with which a quarantined app is probed: rather one that hasn't failed before.
+    /// The one change with which a quarantined app is probed: one that writes, and rather one that hasn't failed before.
+    /// What writes nothing shows nothing, and needs no probing.
     pub(super) fn probe(&self, app: &AppName, approved: ApprovedPlan) -> Result<ApprovedPlan, Abort> {
         let tries = self.tries(app)?;
-        let fresh = approved.changes().iter().find(|change| !tries.again(&change.person, &change.digest()));
-        let one: Option<PersonId> = fresh.or_else(|| approved.changes().first()).map(|change| change.person.clone());
-        Ok(approved.part(|change| Some(&change.person) == one.as_ref()))
+        let mut writing = approved.changes().iter().filter(|change| !change.steps.is_empty());
+        let first = writing.clone().next();
+        let fresh = writing.find(|change| !tries.again(&change.person, &change.digest()));
+        let one: Option<PersonId> = fresh.or(first).map(|change| change.person.clone());
+        Ok(approved.part(|change| change.steps.is_empty() || Some(&change.person) == one.as_ref()))
     }
 
     /// Begins, prolongs or ends a quarantine by what a cycle showed.

@@ -7,22 +7,35 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::id::EntryId;
 use crate::domain::scope::{ReadEnd, Resolved, Sighting};
 
-/// From which positions of the order each group was seen to be reached.
+/// How deep a position of the order leads for a set of rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Into the groups within the group.
+    Nested,
+    /// Nowhere but to the group itself: only who is listed in it is held by it.
+    Listed,
+}
+
+/// From which positions of the order each group was seen to be reached: as the group itself, and as one within it.
 #[derive(Debug, Default)]
-pub(super) struct Ways(BTreeMap<EntryId, BTreeSet<usize>>);
+pub(super) struct Ways {
+    listed: BTreeMap<EntryId, BTreeSet<usize>>,
+    nested: BTreeMap<EntryId, BTreeSet<usize>>,
+}
 
 impl Ways {
     /// Notes the ways to a person.
     pub(super) fn note(&mut self, sighting: &Sighting) {
         for membership in &sighting.memberships {
-            for step in &membership.path.0 {
-                self.0.entry(step.id).or_default().insert(membership.assignment);
+            for (depth, step) in membership.path.0.iter().enumerate() {
+                let ways = if depth == 0 { &mut self.listed } else { &mut self.nested };
+                ways.entry(step.id).or_default().insert(membership.assignment);
             }
         }
     }
 
     /// The groups that these positions lead to. One of which nothing shows by which way it was reached counts for all.
-    pub(super) fn reached(&self, end: &ReadEnd, positions: &BTreeSet<usize>) -> BTreeSet<EntryId> {
+    pub(super) fn reached(&self, end: &ReadEnd, positions: &BTreeMap<usize, Depth>) -> BTreeSet<EntryId> {
         let mut roots: BTreeMap<EntryId, BTreeSet<usize>> = BTreeMap::new();
         for (at, resolved) in end.resolved.iter().enumerate() {
             if let Resolved::Found(id) = resolved {
@@ -30,9 +43,11 @@ impl Ways {
             }
         }
         let leads = |id: &EntryId| {
-            let by = [self.0.get(id), roots.get(id)];
-            let mut known = by.into_iter().flatten().flatten().peekable();
-            known.peek().is_none() || known.any(|at| positions.contains(at))
+            let mut listed = [self.listed.get(id), roots.get(id)].into_iter().flatten().flatten().peekable();
+            let mut nested = self.nested.get(id).into_iter().flatten().peekable();
+            let unseen = listed.peek().is_none() && nested.peek().is_none();
+            let within = |at: &usize| positions.get(at) == Some(&Depth::Nested);
+            unseen || listed.any(|at| positions.contains_key(at)) || nested.any(within)
         };
         end.groups.keys().filter(|id| leads(id)).copied().collect()
     }

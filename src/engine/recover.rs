@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::domain::account::{Catalog, KnownAccount, ObservedAccount, Standing, Suspended};
 use crate::domain::assignment::{Role, RoleGrant};
-use crate::domain::change::Action;
+use crate::domain::change::{Action, CauseCode};
 use crate::domain::deed::DeedEnd;
 use crate::domain::id::AccountId;
 use crate::domain::mapping::FieldMode;
@@ -13,7 +13,7 @@ use crate::domain::rules::AppRules;
 
 use super::apply::Run;
 use super::midway::{Midway, Suspends, interrupted, mismatch};
-use super::ports::{CallFault, Clock, DeedLedger, Helpdesk, Intent, Ledger, Report, Settlement, Told};
+use super::ports::{CallFault, Clock, DeedLedger, Helpdesk, Intent, KeepLedger as _, Ledger, Report, Settlement, Told};
 use super::quarantine::Gates;
 use super::{Abort, Engine, Ports};
 
@@ -95,14 +95,25 @@ impl<P: Ports> Engine<P> {
             suspended: Suspends::from(suspended && (ours(before.as_ref()) || ours(outcome.as_ref()))),
         };
         // What ended with the process, in the middle of its calls, is nobody's failure.
-        let asked = self.ledger.deed(&intent.cycle, intent.seq)?.is_none_or(|deed| deed.end == DeedEnd::Unknown);
+        let deed = self.ledger.deed(&intent.cycle, intent.seq)?;
+        let by_hand = deed.as_ref().is_some_and(|deed| deed.cause == CauseCode::ByHand);
+        let by_hand = by_hand && intent.action == Action::Deprovision;
+        let unended = by_hand && amiss.is_some();
+        let asked = deed.as_ref().is_none_or(|deed| deed.end == DeedEnd::Unknown);
         let failed = asked && (found.is_none() || amiss.is_some());
         // Even what looks done is compared once more: its wish counts as outstanding.
-        let settlement = interrupted(intent.action, outcome.as_ref(), before, &now);
+        let settlement = match &outcome {
+            // No cycle removes whom a person removed: that it looks done has to do.
+            Some(known) if by_hand && !unended => Settlement::Known(Box::new(known.clone())),
+            Some(_) | None => interrupted(intent.action, outcome.as_ref(), before, &now),
+        };
         if self.report.told(&intent.cycle, intent.seq)? == Told::No {
             let mut notice = self.late_notice(intent, id, amiss, run);
-            if self.ledger.deed(&intent.cycle, intent.seq)?.is_some_and(|deed| deed.undoes.is_some()) {
+            if deed.as_ref().is_some_and(|deed| deed.undoes.is_some()) {
                 notice.subject = Subject::Undo;
+            }
+            if let Some(problem) = notice.problem.as_mut().filter(|_| unended) {
+                problem.hint = "access was not ended: give `deprovision --now` again".to_owned();
             }
             self.report.tell(&notice)?;
         }
@@ -111,6 +122,10 @@ impl<P: Ports> Engine<P> {
             (_, Some(_)) => settlement,
             (_, None) => Settlement::Unchanged,
         };
+        // Access was to end by hand, and hasn't: the account isn't left as it is then, but is the directory's again.
+        if unended && matches!(&settlement, Settlement::Known(known) if known.standing == Standing::Active) {
+            self.ledger.keep(&intent.app, &intent.person, None)?;
+        }
         self.finish_late(intent, &settlement, account)?;
         if failed { self.failed_late(intent, run) } else { Ok(()) }
     }

@@ -102,6 +102,8 @@ fn shown(changes: &[ChangeView]) -> String {
     for change in changes {
         digest.text(&change.digest).text(&change.app).text(&change.action).text(&change.user).text(&change.name);
         digest.text(&format!("{:?} {}", change.zendesk_id, change.cause.code));
+        // What somebody decided against after the plan was saved isn't what the plan's reader saw.
+        digest.text(if change.is_rejected() { "rejected" } else { "" });
         for field in &change.changes {
             digest.text(&field.field).text(&field.before.to_string()).text(&field.after.to_string());
         }

@@ -101,7 +101,7 @@ impl<P: Ports> Engine<P> {
         let concluded = Concluded { held: concluded.held + paused, ..concluded };
         endings.extend(endings_of(&carried, &concluded));
         endings.extend((paused > 0).then_some(Ending::Held));
-        let showed = Showed::of(&plan, &carried, self.ledger.quarantine(&part.app)?.as_ref());
+        let showed = Showed::of(&plan, &carried, round.scope, self.ledger.quarantine(&part.app)?.as_ref());
         self.judge(at, showed, run)?;
         if self.ledger.quarantine(&part.app)?.is_some() {
             endings.insert(Ending::Zendesk);

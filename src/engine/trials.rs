@@ -70,7 +70,8 @@ impl Tries {
         match &applied.outcome {
             Outcome::Done(_) | Outcome::AlreadySo(_) => {
                 self.tried += 1;
-                self.writes += 1;
+                // A link writes nothing: it doesn't show that writes succeed.
+                self.writes += usize::from(!applied.change.steps.is_empty());
                 self.succeeded.insert(person.clone());
             }
             // The next cycle asks what became of it.
@@ -91,6 +92,11 @@ impl Tries {
                 self.failures.insert(person.clone(), failure(problem));
             }
         }
+    }
+
+    /// Writes that succeeded.
+    pub(super) const fn written(&self) -> usize {
+        self.writes - self.writes_failed
     }
 
     const fn count(&mut self, fresh: usize) {

@@ -402,9 +402,8 @@ fn keep_after(all: &[Deed], deed: &Deed, actor: &str, now: DateTime<Utc>) -> Opt
     let wished = all.iter().rfind(|one| effective(one) && one.cause != CauseCode::ByHand);
     let wish = wished.map_or(Wish::Unknown, |last| match last.action {
         Action::Deprovision | Action::Release => Wish::Removal(last.cause),
-        Action::Reactivate | Action::Update | Action::Link | Action::Adopt | Action::Provision => {
-            last.known_after.as_ref().and_then(|known| known.fingerprint).map_or(Wish::Unknown, Wish::Account)
-        }
+        // The first that is seen from now on is the one that isn't carried out again.
+        Action::Reactivate | Action::Update | Action::Link | Action::Adopt | Action::Provision => Wish::Unknown,
     });
     let reason = KeepReason::Undone(deed.cycle.clone());
     Some(Keep { by: actor.to_owned(), at: now, reason, until: KeepUntil::Changes(wish) })

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::brake::{Hold, Review};
+use crate::domain::brake::{Hold, HoldReason, Review};
 use crate::domain::change::{Action, Change, FieldValue};
 use crate::domain::edit::Edit;
 use crate::domain::id::{Digest, Digester};
@@ -127,6 +127,13 @@ pub struct ChangeView {
     /// Until when it isn't tried because it failed, if so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deferred: Option<DeferredView>,
+}
+
+impl ChangeView {
+    /// Whether a person decided against it.
+    pub fn is_rejected(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.limit == HoldReason::Rejected.code())
+    }
 }
 
 /// A change that failed and isn't tried yet.

@@ -32,12 +32,16 @@ pub struct Hold {
 impl Hold {
     /// The id: over the digests of what waits, so that another set is another hold.
     pub fn id(&self) -> Digest {
+        Self::id_of(&self.app, &self.reason, self.changes.iter().map(Change::digest).collect())
+    }
+
+    /// The id of a hold of changes with these digests.
+    pub fn id_of(app: &AppName, reason: &HoldReason, digests: BTreeSet<Digest>) -> Digest {
         let mut digest = Digester::new("hold 1");
-        digest.text(self.app.as_str()).text(self.reason.code());
-        if let HoldReason::Guard(guard) = &self.reason {
+        digest.text(app.as_str()).text(reason.code());
+        if let HoldReason::Guard(guard) = reason {
             digest.text(&format!("{guard:?}"));
         }
-        let digests: BTreeSet<Digest> = self.changes.iter().map(Change::digest).collect();
         for one in digests {
             digest.bytes(&one.0);
         }

@@ -124,6 +124,26 @@ fn a_plan_of_held_changes_is_their_approval() {
 }
 
 #[test]
+fn what_somebody_decided_against_since_it_was_saved_is_not_carried_out() {
+    let rig = Rig::new();
+    rig.once().expect(4);
+    rig.run(&["plan", "--out", "plan.json"]).expect(0);
+    let id = rig.holds()[0]["id"].as_str().unwrap().to_owned();
+    rig.run(&["holds", "reject", &id, "--user", &mail("bob")]).expect(0);
+    expect![[r#"
+        error: plan DIGEST is refused, and nothing was changed:
+          decision: bob@example.org (provision): somebody has decided against it since
+          hint: make the plan anew: zendesk-dirsync plan --out FILE
+    "#]]
+    .assert_eq(&refused(&rig, "6"));
+    // Whoever saves the plan now sees what was decided, and may decide otherwise.
+    let shown = rig.run(&["plan", "--out", "plan.json"]).expect(0).stdout;
+    assert_eq!(shown.matches("[waits: rejected]").count(), 1, "{shown}");
+    rig.run(&["apply", "plan.json", "--count", "6"]).expect(0);
+    rig.assert_served(&SUPPORT);
+}
+
+#[test]
 fn guards_that_a_saved_plan_shows_are_approved_with_it() {
     let rig = Rig::unbraked();
     rig.once().expect(0);

@@ -1,5 +1,7 @@
 //! Stories of the brake over time: drips, clocks that jump, approvals of a part, what moved, a source that went.
 
+mod decided;
+
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};

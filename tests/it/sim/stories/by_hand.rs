@@ -1,13 +1,15 @@
 //! Stories of what people do by hand: ending access at once, letting go, linking, pinning.
 
-use zendesk_dirsync::domain::change::CauseCode;
+use zendesk_dirsync::domain::change::{Action, CauseCode};
 use zendesk_dirsync::domain::id::{Email, ExternalId};
+use zendesk_dirsync::engine::Stop;
 use zendesk_dirsync::engine::byhand::{HandOrder, HandView, Word};
 use zendesk_dirsync::engine::command::{Command, Reply};
 use zendesk_dirsync::engine::groups::RepinView;
+use zendesk_dirsync::engine::ports::Ledger as _;
 
 use super::*;
-use crate::support::memory::{By, CallTrouble, ReadTrouble, Use, User};
+use crate::support::memory::{By, CallTrouble, ReadTrouble, Silent, Use, User};
 
 fn command(order: HandOrder, user: &str, word: Word) -> Command {
     Command::ByHand { order, user: user.to_owned(), app: None, word }
@@ -155,6 +157,38 @@ fn an_order_that_zendesk_refused_outright_keeps_nobody() {
     let reply = rig.order(command(HandOrder::Deprovision, "bob@example.org", Word::Do));
     assert!(matches!(&reply, Reply::Hand { code: 1, view } if view.people[0].fault.is_some()), "{reply:?}");
     assert_eq!((kept(&rig), rig.user("bob@example.org").unwrap().suspended), (0, None));
+}
+
+#[test]
+fn an_order_that_took_no_effect_before_the_process_died_keeps_nobody_and_says_so() {
+    let (mut before_the_intent, mut after) = (0, 0);
+    for passages in 1..16 {
+        let rig = settled();
+        rig.clock.advance(chrono::TimeDelta::minutes(1));
+        rig.fuse.set(Some(passages));
+        let order = command(HandOrder::Deprovision, "bob@example.org", Word::Do);
+        let mut engine = rig.engine();
+        let answer = rig.wait(engine.carry_out(order, "alice", Stop::never(), &mut Silent));
+        rig.fuse.set(None);
+        let begun = !rig.ledger.open_intents().unwrap().is_empty();
+        let untouched = rig.user("bob@example.org").unwrap().suspended.is_none();
+        let was_kept = kept(&rig);
+        rig.cycle();
+        if answer.is_some() || !untouched || was_kept == 0 {
+            continue;
+        }
+        assert_eq!((kept(&rig), standing(&rig, id(2))), (0, Some(Standing::Active)), "died at {passages}");
+        *(if begun { &mut after } else { &mut before_the_intent }) += 1;
+        if begun {
+            let about = |notice: &Notice| notice.subject == Subject::Account(Action::Deprovision);
+            let last = told(&rig, "bob@example.org").into_iter().rfind(about).unwrap();
+            assert_eq!(last.problem.unwrap().hint, "access was not ended: give `deprovision --now` again");
+        }
+        set(&rig, id(2), "displayName", "Robert");
+        rig.cycle();
+        assert_eq!(rig.user("bob@example.org").unwrap().name, "Robert", "the directory decides again");
+    }
+    assert!(before_the_intent > 0 && after > 0, "{before_the_intent} deaths before the intent, {after} after it");
 }
 
 #[test]

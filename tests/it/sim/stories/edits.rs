@@ -417,7 +417,8 @@ fn an_edit_ends_no_keep_before_it_is_agreed_to() {
     let app = AppName::new("support").unwrap();
     set(&rig, id(2), "displayName", "Robert");
     let until = KeepUntil::Changes(Wish::Unknown);
-    let keep = Keep { by: "alice".into(), at: rig.clock.now(), reason: KeepReason::Deprovisioned, until };
+    let reason = KeepReason::Undone(zendesk_dirsync::domain::id::CycleId::at(rig.clock.now()));
+    let keep = Keep { by: "alice".into(), at: rig.clock.now(), reason, until };
     rig.ledger.clone().keep(&app, &corp(id(2)), Some(&keep)).unwrap();
     let kept = |rig: &Rig| rig.ledger.snapshot().keeps.values().map(BTreeMap::len).sum::<usize>();
     rig.cycle();

@@ -99,3 +99,50 @@ fn keeps_are_listed_and_lifted_by_name_and_the_report_tells_who_lifted_them() {
     let lifted = rig.report.notices().into_iter().filter(|notice| notice.subject == Subject::Lift);
     assert_eq!(lifted.map(|notice| notice.user.unwrap()).collect::<Vec<_>>(), ["bob@example.org"]);
 }
+
+#[test]
+fn a_keep_stands_though_the_entry_moves_and_another_group_leads_to_it() {
+    let rig = settled();
+    set(&rig, id(2), "displayName", "Robert");
+    keep(&rig, KeepUntil::Changes(Wish::Unknown));
+    rig.cycle();
+    let before = rig.desk().writes().len();
+    let elsewhere = zendesk_dirsync::domain::dn::Dn::parse("uid=u2,ou=moved,dc=example,dc=org").unwrap();
+    rig.directory().change(|company| company.people.get_mut(&id(2)).unwrap().dn = elsewhere);
+    rig.cycle();
+    // Somebody nests a group with him in the one that gives the same.
+    let nested = Group::numbered(9, "nested", &[id(2)]);
+    rig.directory().change(|company| company.groups.insert(nested.id, nested.clone()));
+    join(&rig, nested.id, "support");
+    rig.cycle();
+    assert_eq!((rig.desk().writes().len(), kept(&rig)), (before, 1));
+    // Another grant is another wish.
+    join(&rig, id(2), "tier2");
+    rig.cycle();
+    assert_eq!((rig.user("bob@example.org").unwrap().name.as_str(), kept(&rig)), ("Robert", 0));
+}
+
+#[test]
+fn a_first_absence_and_an_unreadable_entry_end_no_keep() {
+    let rig = settled();
+    keep(&rig, KeepUntil::Changes(Wish::Removal(CauseCode::OutOfScope)));
+    leave(&rig, id(2), "support");
+    rig.cycle();
+    let bob = rig.directory().company().people[&id(2)].clone();
+    rig.directory().change(|company| company.people.remove(&id(2)));
+    rig.cycle();
+    assert_eq!(kept(&rig), 1, "one read that doesn't show him");
+    rig.directory().change(|company| company.people.insert(bob.id, bob.clone()));
+    rig.cycle();
+    assert_eq!(kept(&rig), 1);
+    assert_eq!(rig.user("bob@example.org").unwrap().suspended, None);
+}
+
+#[test]
+fn whose_removal_by_hand_had_no_effect_is_removed_when_the_directory_says_so() {
+    let rig = settled();
+    keep(&rig, KeepUntil::Unusable);
+    leave(&rig, id(2), "support");
+    rig.cycle();
+    assert_eq!(rig.user("bob@example.org").unwrap().suspended, Some(By::Us));
+}

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use zendesk_dirsync::domain::outcome::Verdict;
+use zendesk_dirsync::engine::byhand::{HandOrder, Word};
 use zendesk_dirsync::engine::command::{Command, Reply};
 
 use super::*;
@@ -197,6 +198,29 @@ fn a_quarantine_ends_by_a_sign_in_though_there_is_nothing_to_do() {
     set(&rig, id(1), "telephoneNumber", "");
     assert_eq!(rig.cycle().ending.code(), 0);
     assert_eq!(state(&rig, "support").quarantine, None);
+}
+
+#[test]
+fn a_quarantine_is_not_ended_by_what_writes_nothing() {
+    let rig = crowd(12, &["support"]);
+    rig.desk().writes_go_wrong(CallTrouble::Refuse);
+    for n in 1..=11 {
+        set(&rig, id(n), "telephoneNumber", &format!("+49 30 {n}"));
+    }
+    rig.cycle();
+    assert!(state(&rig, "support").quarantine.is_some());
+    // A cycle for somebody of whom nothing is to be done.
+    rig.clock.advance(TimeDelta::days(2));
+    rig.run_only(Some(&mail(12)));
+    assert!(state(&rig, "support").quarantine.is_some(), "nothing was tried");
+    // Somebody is unlinked by hand: the next cycle finds the account by its marker and only links it.
+    let one = HandOrder::Unlink;
+    let unlink = Command::ByHand { order: one, user: mail(12), app: None, word: Word::Do };
+    assert!(matches!(rig.order(unlink), Reply::Hand { code: 0, .. }));
+    rig.clock.advance(TimeDelta::days(2));
+    assert_eq!(rig.cycle().ending.code(), 6);
+    assert!(state(&rig, "support").quarantine.is_some(), "a link was made, and no write succeeded");
+    assert_eq!(rig.ledger.snapshot().accounts.len(), 12, "the link itself needs no probing");
 }
 
 #[test]

@@ -71,6 +71,8 @@ pub fn arrive(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
 }
 
 fn step_plain(world: &mut World, oracle: &mut Oracle) -> Result<Ran, String> {
+    // What failed is tried again by a person's word.
+    oracle.tries.forget();
     world.rig.clock.advance(TimeDelta::minutes(15));
     let before = oracle.before(world);
     judged(world, oracle, &before, None)
@@ -130,7 +132,9 @@ fn as_wanted(world: &World, oracle: &Oracle, app: usize) -> Result<(), String> {
         // Without the link, a marker that the directory fills never leads to an admin's account.
         let marker = matches!(rules.mapping.external_id(), ExternalIdRule::Template(_));
         let floor = user.role == Role::Admin && desk.admins() <= rules.admins_min;
-        let lost = world.lost_of(app, person);
+        // What a creation gave whose answer was lost isn't known to be ours.
+        let unanswered = desk.writes.iter().any(|write| write.account == Some(user.id) && !write.answered);
+        let lost = world.lost_of(app, person) || unanswered;
         if floor || lost && marker && user.role == Role::Admin {
             continue;
         }

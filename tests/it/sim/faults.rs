@@ -107,6 +107,7 @@ impl World {
         }
         if self.rng.one_in(self.style.fault_in) {
             let fault = self.rng.pick(Fault::ALL).unwrap();
+            self.orders.trouble.calm = false;
             self.inject(fault);
         }
     }
@@ -271,6 +272,7 @@ impl World {
         self.copy = None;
         let replaced = fault == Fault::StoreLostNoticed;
         self.rig.ledger.restore(LedgerState { replaced, ..LedgerState::default() });
+        self.store_is_new();
         self.decisions.approved.iter_mut().for_each(BTreeMap::clear);
         self.decisions.words = Words::default();
         true
@@ -285,7 +287,7 @@ impl World {
         }
         self.lost = true;
         self.breaks += 1;
-        self.rig.ledger.restore(LedgerState { replaced: true, accepted: BTreeMap::new(), ..state });
+        self.put_back(state);
         self.decisions = decisions;
         true
     }

@@ -8,8 +8,8 @@ use zendesk_dirsync::domain::outcome::Notice;
 
 use super::arrive::arrive;
 use super::faults::Fault;
-use super::orders::{self, Occasion, Order};
 use super::oracle::{self, Oracle};
+use super::orders::{self, Occasion, Order};
 use super::rig::Ran;
 use super::world::World;
 
@@ -194,6 +194,9 @@ fn step(world: &mut World, oracle: &mut Oracle) -> Result<Ran, String> {
         None
     };
     let ran = judged(world, oracle, &before, only.as_deref())?;
+    if only.is_none() && matches!(ran, Ran::Ended(_)) {
+        orders::trouble::after_cycle(world)?;
+    }
     if matches!(&ran, Ran::Ended(report) if report.faults.is_empty() && only.is_none()) {
         for at in 0..world.stable.len() {
             let trouble = world.rig.directories[at].trouble();

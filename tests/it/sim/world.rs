@@ -178,6 +178,7 @@ impl World {
             tracing: false,
         };
         world.note_people();
+        super::orders::begin(&mut world);
         if world.rng.one_in(4) {
             world.journal = Some(memory_dir());
             world.take_journal_up();
@@ -246,7 +247,21 @@ impl World {
 
     /// What is truly wanted in an app at a moment.
     pub fn truths(&self, app: usize, now: DateTime<Utc>) -> BTreeMap<PersonId, Truth> {
-        truths(&self.companies(), &self.given[app], now)
+        let suffix = self.orders.edits.suffix.get(app).copied().unwrap_or_default();
+        self.truths_of(&self.given[app], suffix, now)
+    }
+
+    /// What is truly wanted by other assignments, with something behind each name.
+    pub fn truths_of(&self, given: &[Given], suffix: &str, now: DateTime<Utc>) -> BTreeMap<PersonId, Truth> {
+        let mut all = truths(&self.companies(), given, now);
+        if !suffix.is_empty() {
+            let wanted = all.values_mut().filter_map(|truth| match truth {
+                Truth::Wanted(wish) => Some(wish),
+                Truth::Rejected | Truth::Unusable | Truth::Out => None,
+            });
+            wanted.for_each(|wish| wish.name.push_str(suffix));
+        }
+        all
     }
 
     /// The external id that a person's account must carry in an app.

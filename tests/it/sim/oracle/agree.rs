@@ -58,8 +58,9 @@ fn both_ways(app: &AppName, new: &[Notice], writes: &[Write]) -> Result<(), Stri
     for notice in told.iter().filter(|notice| notice.verdict == Verdict::Done && writes_something(notice)) {
         // Of a call that wasn't answered it is only known that all is as it should be.
         let recovered = notice.cause.as_ref().is_some_and(|cause| cause.code == "recovered");
-        let done =
-            |write: &&Write| (write.effect == Ok(Effect::Done) || recovered && !write.answered) && matches(notice, write);
+        let done = |write: &&Write| {
+            (write.effect == Ok(Effect::Done) || recovered && !write.answered) && matches(notice, write)
+        };
         if !writes.iter().any(|write| done(&write)) {
             return Err(format!("{TRUE}: {notice:?}"));
         }

@@ -4,10 +4,12 @@
 //! `rules` are about a single write, `sums` about all of a cycle, `agree` about what was told of them.
 
 mod agree;
+pub mod edits;
 mod look;
 pub mod past;
 mod rules;
 mod sums;
+pub mod tries;
 pub mod wish;
 mod words;
 
@@ -28,7 +30,13 @@ use crate::support::memory::Write;
 /// The names of all rules that are judged after every cycle.
 pub fn names() -> Vec<&'static str> {
     let each = rules::RULES.iter().map(|(name, _)| *name);
-    each.chain(sums::RULES.iter().map(|(name, _)| *name)).chain(agree::NAMES).chain(words::NAMES).chain([UNLINKED]).collect()
+    each.chain(sums::RULES.iter().map(|(name, _)| *name))
+        .chain(agree::NAMES)
+        .chain(words::NAMES)
+        .chain(edits::NAMES)
+        .chain(tries::NAMES)
+        .chain([UNLINKED])
+        .collect()
 }
 
 const UNLINKED: &str = "accounts that are nobody's are never written";
@@ -46,6 +54,7 @@ pub struct Oracle {
     breaks: u64,
     /// What the last cycles did.
     pub past: past::History,
+    pub tries: tries::Tries,
 }
 
 /// The moment before a cycle.
@@ -62,6 +71,26 @@ pub struct Before {
     against: BTreeSet<Digest>,
     noted: usize,
     reads_broken: Vec<usize>,
+    /// Calls to each app.
+    calls: Vec<u64>,
+}
+
+impl Before {
+    /// All that is wished, in words that can be compared, where it may matter to an account.
+    fn wishes(&self, world: &World, app: usize, id: u64) -> String {
+        let known = world.rig.ledger.with(|state| {
+            let mine = |((of, _), known): &(&(AppName, PersonId), &_)| {
+                let known: &zendesk_dirsync::domain::account::KnownAccount = known;
+                *of == world.rig.apps[app].0.app && known.account.0 == id
+            };
+            state.accounts.iter().find(mine).map(|((_, person), known)| (person.clone(), known.clone()))
+        });
+        let Some((person, known)) = known else {
+            return String::new();
+        };
+        let wish = wish::wish_of(world, &world.truths(app, self.now), &person);
+        format!("{wish:?} {:?} {known:?}", world.rig.apps[app].0.digest())
+    }
 }
 
 fn against(hold: &HoldRecord) -> Option<Vec<Digest>> {
@@ -79,6 +108,7 @@ impl Oracle {
             removals: vec![Vec::new(); apps],
             breaks: 0,
             past: past::History::default(),
+            tries: tries::Tries::default(),
         }
     }
 
@@ -101,6 +131,7 @@ impl Oracle {
                 replaced: state.replaced,
                 against: state.holds.values().flatten().filter_map(against).flatten().collect(),
                 noted: world.rig.ledger.noted_count(),
+                calls: apps.iter().map(|(_, desk)| desk.calls()).collect(),
                 reads_broken: world.rig.directories.iter().map(|one| one.reads_broken()).collect(),
             }
         })
@@ -116,7 +147,10 @@ impl Oracle {
         }
         words::look(world, before);
         let mut done = past::Past::new(ran.cycle_name().unwrap_or_default());
+        let mut wrote = vec![BTreeSet::new(); world.rig.apps.len()];
+        let (mut agreed, mut formers) = (BTreeSet::new(), Vec::new());
         for app in 0..world.rig.apps.len() {
+            formers.push(edits::former(world, app, before.now));
             let from = self.judged[app];
             let new: Vec<Write> = world.rig.apps[app].1.with(|desk| desk.writes[from..].to_vec());
             self.judged[app] = from + new.len();
@@ -127,10 +161,12 @@ impl Oracle {
                 continue;
             }
             words::refused(ran, new.len())?;
+            wrote[app] = new.iter().filter_map(|write| write.account).collect();
             let look = Look::new(world, app, before, &noted);
             for write in &new {
                 let person = self.learn(&look, write)?;
                 words::judge(&look, write, person.as_ref())?;
+                edits::judge(&look, write, person.as_ref())?;
                 rules::judge(&look, write, person.as_ref())?;
                 if let Some(person) = &person {
                     done.note(app, person, write, || {
@@ -140,6 +176,8 @@ impl Oracle {
                     });
                 }
             }
+            let mine = look.approved.iter().filter(|person| look.former.contains_key(*person));
+            agreed.extend(mine.map(|person| (app, person.clone())));
             self.removals[app]
                 .extend(look.removed(&self.owners[app], &new).into_iter().map(|who| (world.rig.clock.passed(), who)));
             sums::judge(&look, &self.owners[app], &self.removals[app], &new)?;
@@ -147,6 +185,9 @@ impl Oracle {
         if !done.cycle.is_empty() && !done.tried.is_empty() {
             self.past.push(done);
         }
+        self.tries.judge(world, before, ran, &wrote)?;
+        edits::after(world, agreed, &formers);
+        super::orders::copies::after(world);
         agree::spent(world, &noted, ran)?;
         if ran.is_whole() {
             self.forget_spent(world, &noted, ran);
@@ -159,8 +200,17 @@ impl Oracle {
 
     /// Learns whose an account is; a first write to one that was there before must be allowed.
     fn learn(&mut self, look: &Look<'_>, write: &Write) -> Result<Option<PersonId>, String> {
-        let Some(id) = write.account else { return Ok(look.person(&self.owners[look.app], write)) };
-        if let Some(person) = self.owners[look.app].get(&id) {
+        let Some(id) = write.account else {
+            return Ok(look.person(&self.owners[look.app], write));
+        };
+        let tied = look.world.orders.tied.get(&(look.app, id)).cloned();
+        // What bears nobody's mark any more may be another's by now.
+        let unmarked = write.before.as_ref().filter(|user| user.external_id.is_none());
+        let other = unmarked.and_then(|user| look.rightful(user));
+        if let Some(person) = self.owners[look.app].get(&id)
+            && other.is_none_or(|other| other == *person)
+            && tied.as_ref().is_none_or(|tied| tied == person)
+        {
             return Ok(Some(person.clone()));
         }
         let person = match (&write.step, &write.before) {

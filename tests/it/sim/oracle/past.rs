@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
+use zendesk_dirsync::domain::assignment::Role;
 use zendesk_dirsync::domain::id::PersonId;
 
 use super::super::rng::Rng;
@@ -113,16 +114,18 @@ fn alike(desk: &Desk, before: &User, after: &User, person: &PersonId) -> Result<
     let now = &desk.users[&before.id];
     let (wanted, mut is) = (observed(before), observed(now));
     // What somebody else has now can't be given back, and whether an address is verified isn't ours.
-    let free = |user: &User| user.email.iter().chain(&user.further).all(|email| {
-        desk.users.values().all(|other| other.id == user.id || !other.has_email(email))
-    });
+    let free = |user: &User| {
+        user.email
+            .iter()
+            .chain(&user.further)
+            .all(|email| desk.users.values().all(|other| other.id == user.id || !other.has_email(email)))
+    };
     if !free(before) {
         (is.email.clone_from(&wanted.email), is.emails.clone_from(&wanted.emails));
     }
     is.verified = wanted.verified;
-    // Zendesk puts whoever becomes an agent into a group by itself, which stays where there is no other.
-    let automatic: BTreeSet<u64> = desk.default_group.into_iter().collect();
-    if before.groups.is_empty() && after.role < before.role && now.groups == automatic {
+    // An agent is in some group, as the product sees it: what there is stays where there was none before.
+    if before.groups.is_empty() && now.role != Role::EndUser {
         is.groups.clear();
         is.default_group = wanted.default_group;
     }

@@ -39,7 +39,8 @@ pub fn steady(world: &World, app: usize, since: chrono::DateTime<chrono::Utc>, p
     use zendesk_dirsync::engine::ports::Clock as _;
     let truthful = |at: usize| {
         let trouble = world.rig.directories[at].trouble();
-        let unseen = [&trouble.hidden, &trouble.hidden_groups, &trouble.unreadable, &trouble.nameless, &trouble.filtered];
+        let unseen =
+            [&trouble.hidden, &trouble.hidden_groups, &trouble.unreadable, &trouble.nameless, &trouble.filtered];
         unseen.iter().all(|some| some.is_empty())
             && trouble.withdrawn.is_empty()
             && trouble.lagging.is_none()

@@ -5,9 +5,10 @@ use zendesk_dirsync::domain::id::PersonId;
 use zendesk_dirsync::engine::command::Reply;
 use zendesk_dirsync::engine::ports::Clock as _;
 
-use super::super::orders::{Kept, Occasion};
-use super::super::rig::Ran;
+use super::super::orders::copies::COPY;
+use super::super::orders::{Kept, Occasion, saved};
 use super::super::reference::Truth;
+use super::super::rig::Ran;
 use super::super::world::World;
 use super::Before;
 use super::look::Look;
@@ -22,13 +23,18 @@ const RELEASED: &str = "a released account is never written";
 const BY_HAND: &str = "who was deprovisioned by hand is given nothing back";
 const UNDONE: &str = "what was undone isn't done again while the directory wishes the same";
 
-pub const NAMES: [&str; 8] = [PAUSED, ONE, UNDO, WORD, RELEASED, BY_HAND, UNDONE, super::past::BEFORE];
+pub const NAMES: [&str; 10] =
+    [PAUSED, ONE, UNDO, WORD, RELEASED, BY_HAND, UNDONE, super::past::BEFORE, saved::SHOWN, COPY];
 
 /// Judges a write by what people ordered.
 pub fn judge(look: &Look<'_>, write: &Write, person: Option<&PersonId>) -> Result<(), String> {
     let orders = &look.world.orders;
     let broken = |rule: &str| Err(format!("{rule}: {:?} to {:?} of {person:?}", write.step, write.account));
     let words = &look.world.decisions.words;
+    let copies = &orders.copies;
+    if copies.foreign.contains(&look.app) || copies.behind.contains(&look.app) {
+        return broken(COPY);
+    }
     let by_hand = matches!(orders.occasion, Occasion::Deprovision(_));
     if !by_hand && words.paused(look.app, look.before.passed, look.before.breaks) {
         return broken(PAUSED);
@@ -41,7 +47,10 @@ pub fn judge(look: &Look<'_>, write: &Write, person: Option<&PersonId>) -> Resul
         (Occasion::Undo(people), Some(person)) if !people.contains(&(look.app, person.clone())) => {
             return broken(UNDO);
         }
-        (Occasion::Cycle(Some(_)) | Occasion::Deprovision(_) | Occasion::Undo(_), Some(_)) => {}
+        (Occasion::Saved(plan), Some(person)) if !saved::was_shown(look.world, look.app, plan, person, write) => {
+            return broken(saved::SHOWN);
+        }
+        (Occasion::Cycle(Some(_)) | Occasion::Deprovision(_) | Occasion::Undo(_) | Occasion::Saved(_), Some(_)) => {}
     }
     let Some(person) = person else { return Ok(()) };
     let key = (look.app, person.clone());
@@ -59,7 +68,7 @@ pub fn judge(look: &Look<'_>, write: &Write, person: Option<&PersonId>) -> Resul
 }
 
 /// Whether a write only takes away.
-fn takes(write: &Write) -> bool {
+pub fn takes(write: &Write) -> bool {
     match &write.step {
         Step::Write(patch) => {
             let lowers = |user: &crate::support::memory::User| patch.role.is_some_and(|(role, _)| role < user.role);
@@ -78,7 +87,7 @@ fn takes(write: &Write) -> bool {
 
 /// A command that was refused wrote nothing.
 pub fn refused(ran: &Ran, writes: usize) -> Result<(), String> {
-    let refused = matches!(ran, Ran::Answered(reply) if matches!(**reply, Reply::Refused { .. } | Reply::Moved { .. }));
+    let refused = matches!(ran, Ran::Answered(reply) if matches!(**reply, Reply::Refused { code, .. } if code != 7) || matches!(**reply, Reply::Moved { .. }));
     if refused && writes > 0 { Err(format!("{WORD}: {writes} writes of {ran:?}")) } else { Ok(()) }
 }
 

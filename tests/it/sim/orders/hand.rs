@@ -58,10 +58,8 @@ fn end_pause(world: &mut World, oracle: &mut Oracle, at: Option<usize>) -> Resul
 pub fn resume_all(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
     // The store may know more of them: of an order that broke off.
     let app = |app: &_| world.rig.apps.iter().position(|(rules, _)| rules.app == *app);
-    let all: BTreeSet<Option<usize>> = world
-        .rig
-        .ledger
-        .with(|state| state.pauses.0.keys().map(|key| key.as_ref().and_then(app)).collect());
+    let all: BTreeSet<Option<usize>> =
+        world.rig.ledger.with(|state| state.pauses.0.keys().map(|key| key.as_ref().and_then(app)).collect());
     for at in all {
         end_pause(world, oracle, at)?;
     }
@@ -166,7 +164,8 @@ pub fn link(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
     if matches!(reply, Some(Reply::Hand { code: 0, .. })) {
         world.orders.count(Order::Linked);
     }
-    if !matches!(reply, Some(Reply::Refused { .. })) {
+    // A full disk may have come after the link.
+    if !matches!(reply, Some(Reply::Refused { code, .. }) if code != 7) {
         oracle.forget(world, at, account);
         world.decisions.words.kept.remove(&key);
         forget(world, key, account);

@@ -2,18 +2,28 @@
 //!
 //! The words that people gave are kept here, beside the product, for the oracle. `hand` and `undoing` give the orders.
 
+pub mod copies;
+pub mod edits;
 mod hand;
+pub mod saved;
+pub mod trouble;
 mod undoing;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use zendesk_dirsync::domain::id::PersonId;
 use zendesk_dirsync::engine::Stop;
 use zendesk_dirsync::engine::command::{Command, Reply};
+use zendesk_dirsync::engine::view::PlanView;
 
+use self::copies::Copies;
+use self::edits::{Edits, Wished};
+use self::trouble::Trouble;
 use super::oracle::{Oracle, wish::WishKey};
+use super::reference::Truth;
 use super::rig::Ran;
 use super::rng::Rng;
 use super::world::World;
@@ -39,6 +49,15 @@ orders! {
     DeprovisionedNow, DeprovisionedInPause, Released, Unlinked, Linked, KeepLifted, OnceUser,
     // Undoing.
     UndoneWhole, UndoneUser, UndoRefused,
+    // Edits of the configuration.
+    AssignmentAdded, AssignmentRemoved, RoleChanged, GroupsChanged, TagsChanged, NameChanged, PolicyChanged,
+    ScopeChanged, MistakenEdit, EditPutRight, EditReverted, AppOut, DirectoryOut,
+    // Saved plans.
+    PlanApplied, PlanAppliedTwice, PlanMoved, PlanAfterDecision,
+    // What fails for long.
+    PersonPoisoned, AppRefuses, DelayLookedFor, Retried,
+    // Copies, where a lease is kept.
+    SecondHost, LeaseTaken, StoreFromBackup,
 }
 
 /// What a write happens for.
@@ -50,6 +69,8 @@ pub enum Occasion {
     Deprovision(PersonId),
     /// An undoing: of these people a cycle wrote, by app.
     Undo(BTreeSet<(usize, PersonId)>),
+    /// A saved plan.
+    Saved(Box<PlanView>),
     /// A command that writes nothing.
     Word,
 }
@@ -78,6 +99,12 @@ pub struct Words {
     pauses: BTreeMap<Option<usize>, Paused>,
     /// Whose account is left as it is, for certain, by app.
     pub kept: BTreeMap<(usize, PersonId), Kept>,
+    /// What an app's people last agreed to, as the store has it.
+    pub accepted: BTreeMap<usize, Rc<Wished>>,
+    /// Whose part of an edit was let go on.
+    pub agreed: BTreeSet<(usize, PersonId)>,
+    /// Whose part of an edit nobody let go on, though the store took it for agreed to: what was wished, and is now.
+    pub doubted: BTreeMap<(usize, PersonId), (Truth, Truth)>,
 }
 
 /// The orders of a world.
@@ -93,6 +120,9 @@ pub struct Orders {
     pub forgotten: BTreeSet<(usize, PersonId)>,
     /// Accounts that a person tied to somebody, by app.
     pub tied: BTreeMap<(usize, u64), PersonId>,
+    pub edits: Edits,
+    pub trouble: Trouble,
+    pub copies: Copies,
 }
 
 impl Words {
@@ -116,6 +146,9 @@ impl Orders {
             let_go: BTreeSet::new(),
             forgotten: BTreeSet::new(),
             tied: BTreeMap::new(),
+            edits: Edits::default(),
+            trouble: Trouble::default(),
+            copies: Copies::default(),
         }
     }
 
@@ -124,14 +157,31 @@ impl Orders {
     }
 }
 
+/// What there is of a world's orders from the beginning.
+pub fn begin(world: &mut World) {
+    let mut rng = world.orders.rng.clone();
+    if world.orders.order_in != usize::MAX {
+        copies::begin(world, &mut rng);
+    }
+    world.orders.rng = rng;
+}
+
 /// Somebody gives an order, now and then; what it wrote is judged.
 pub fn event(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
     let orders = &mut world.orders;
-    if orders.order_in == usize::MAX || !orders.rng.one_in(orders.order_in) {
+    if orders.order_in == usize::MAX {
         return Ok(());
     }
+    if orders.rng.one_in(orders.order_in) {
+        one(world, oracle)?;
+    }
+    trouble::before_cycle(world);
+    Ok(())
+}
+
+fn one(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
     let paused = !world.decisions.words.pauses.is_empty();
-    match world.orders.rng.below(14) {
+    match world.orders.rng.below(26) {
         0..=3 if paused => hand::resume(world, oracle),
         0 => hand::pause(world, oracle),
         1..=3 => hand::deprovision(world, oracle),
@@ -139,12 +189,25 @@ pub fn event(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
         5 => hand::unlink(world, oracle),
         6 | 7 => hand::link(world, oracle),
         8 | 9 => hand::lift(world, oracle),
+        10..=13 => {
+            edits::edit(world);
+            Ok(())
+        }
+        14..=16 => saved::apply(world, oracle),
+        17 | 18 => {
+            trouble::begin(world);
+            Ok(())
+        }
+        19 => trouble::retry(world, oracle),
+        20 | 21 => copies::event(world, oracle),
         _ => undoing::undo(world, oracle),
     }
 }
 
 /// Everything that people ordered ends: pauses, keeps. The rest is as the directory wishes again.
 pub fn cease(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
+    edits::cease(world);
+    copies::cease(world, oracle)?;
     hand::resume_all(world, oracle)?;
     hand::lift_all(world, oracle)
 }

@@ -9,6 +9,7 @@ use super::join::{self, Joined, Real};
 use crate::directory::{Finding, Health};
 use crate::domain::account::Catalog;
 use crate::domain::assignment::RoleGrant;
+use crate::domain::lease::Marker;
 use crate::domain::rules::AppRules;
 use crate::engine::ports::{CallFault, GroupOrder, Helpdesk as _};
 use crate::engine::{App, Ports};
@@ -106,7 +107,25 @@ async fn ask_zendesk(app: &mut App<<Real as Ports>::Helpdesk>, base: &str) -> Ve
         }
         Err(why) => findings.push(fault(&why, call("groups"))),
     }
+    findings.extend(lease(app).await);
     findings
+}
+
+/// Who wrote last, where a lease is kept. Whether that is this copy only its store knows.
+async fn lease(app: &mut App<<Real as Ports>::Helpdesk>) -> Option<Finding> {
+    let repeat = format!("zendesk-dirsync lease show --app {}", app.rules.app);
+    Some(match app.desk.read_lease().await {
+        Ok(Marker::Off) => return None,
+        Ok(Marker::Free) => finding(Health::Good, "the lease is free", repeat),
+        Ok(Marker::Held { mark, .. }) => {
+            let what = format!("the lease was written last by {}, serial {}", mark.instance, mark.serial);
+            finding(Health::Good, what, repeat)
+        }
+        Ok(Marker::Unreadable { why, .. }) => {
+            finding(Health::Bad, format!("the lease can't be read, and nothing would be written: {why}"), repeat)
+        }
+        Err(why) => fault(&why, repeat),
+    })
 }
 
 /// Names in assignments that Zendesk lacks or has several times.

@@ -112,6 +112,7 @@ pub(super) fn brake(mut table: Table<'_>) -> Limits {
         takes_or_raises: takes.limit,
         takes_or_raises_24h: takes_day.limit,
         creations: limit(&mut table, "creations", default.creations).limit,
+        updates: limit(&mut table, "updates", default.updates).limit,
         source_gone: limit(&mut table, "source_gone", default.source_gone).limit,
         first_cycle: first_cycle.unwrap_or(default.first_cycle),
     };

@@ -109,7 +109,9 @@ fn normal_rdns(text: &str) -> Result<Vec<String>, Malformed> {
 /// Folds a value as `caseIgnoreMatch` prepares it: NFKC, lower case, runs of spaces as one, none at the ends.
 /// Separators are escaped, so that the joined form can't be read in two ways.
 fn fold_value(text: &str) -> String {
-    let folded = text.nfkc().collect::<String>().to_lowercase();
+    // NFKC leaves ASCII as it is.
+    let folded =
+        if text.is_ascii() { text.to_ascii_lowercase() } else { text.nfkc().collect::<String>().to_lowercase() };
     let mut out = String::with_capacity(folded.len());
     for word in folded.split_whitespace() {
         if !out.is_empty() {

@@ -182,8 +182,11 @@ impl Email {
     /// # Errors
     /// When the syntax is off; the message shows the value.
     pub fn parse(text: &str) -> Result<Self, Malformed> {
+        let trimmed = text.trim();
         // Again after lowering: some letters have a composed form in lower case only (U+0048 U+0331, U+1E96).
-        let normal: String = text.trim().nfc().collect::<String>().to_lowercase().nfc().collect();
+        let lower = |text: &str| text.nfc().collect::<String>().to_lowercase().nfc().collect();
+        // NFC leaves ASCII as it is.
+        let normal: String = if trimmed.is_ascii() { trimmed.to_ascii_lowercase() } else { lower(trimmed) };
         if normal.is_empty() {
             return Err(Malformed("no mail address".into()));
         }
@@ -334,7 +337,7 @@ impl fmt::Debug for Digest {
 
 /// Builds a [`Digest`] over fields, each with its length before it, so that no two lists of fields run together.
 #[derive(Default)]
-pub struct Digester(Sha256);
+pub struct Digester(Vec<u8>);
 
 impl Digester {
     /// Starts a digest of one kind of thing; the label keeps kinds apart.
@@ -346,8 +349,8 @@ impl Digester {
 
     /// Adds bytes.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.0.update((bytes.len() as u64).to_be_bytes());
-        self.0.update(bytes);
+        self.0.extend_from_slice(&(bytes.len() as u64).to_be_bytes());
+        self.0.extend_from_slice(bytes);
         self
     }
 
@@ -358,7 +361,7 @@ impl Digester {
 
     /// Ends the digest.
     pub fn finish(self) -> Digest {
-        Digest(self.0.finalize().into())
+        Digest(Sha256::digest(&self.0).into())
     }
 }
 

@@ -4,6 +4,8 @@
 //! It passes the brake, because a person looked; it goes the way of every change through intent, call, record and
 //! settlement.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::account::{Catalog, KnownAccount, ObservedAccount, Standing};
@@ -62,6 +64,13 @@ impl Word {
             }
         }
     }
+}
+
+/// Whom an order is about, and whether it is carried out.
+pub(super) struct Ordered<'a> {
+    pub(super) user: &'a str,
+    pub(super) app: Option<&'a str>,
+    pub(super) word: &'a Word,
 }
 
 /// An order, shown or carried out.
@@ -180,16 +189,11 @@ impl HandOrder {
 
 impl<P: Ports> Engine<P> {
     /// Shows or carries out an order for one person, in every app that has them or in the named one.
-    #[allow(clippy::too_many_arguments, reason = "the parts of one command, handed on as they came")]
     pub(super) async fn by_hand(
         &mut self,
         order: HandOrder,
-        user: &str,
-        app: Option<&str>,
-        word: &Word,
-        actor: &str,
-        stop: Stop,
-        progress: &mut dyn Progress,
+        Ordered { user, app, word }: Ordered<'_>,
+        mut run: Run<'_>,
     ) -> Result<Reply, Abort> {
         let app = match self.app_named(app) {
             Ok(app) => app,
@@ -207,17 +211,7 @@ impl<P: Ports> Engine<P> {
             let message = format!("{user:?} is managed in several apps: {}", apps.join(", "));
             return Ok(Reply::refused(2, "several_apps", message, "name one of them: --app APP"));
         }
-        let mut run = self.run_by_hand(actor, stop, progress);
-        self.bind()?;
-        if *word != Word::Show {
-            self.tick(run.now)?;
-        }
-        let mut faults = std::collections::BTreeMap::new();
-        if *word != Word::Show && !self.ledger.open_intents()?.is_empty() {
-            self.report.ready()?;
-            let unsettled = self.recover(&Gates::default(), &mut run).await?;
-            faults.extend(unsettled.into_iter().map(|one| (one.at, one.fault.problem())));
-        }
+        let faults = self.begin_by_hand(word, &mut run).await?;
         let mut parts = Vec::new();
         for someone in &found {
             parts.extend(self.part(order, someone, &run.cycle).await?);
@@ -245,10 +239,30 @@ impl<P: Ports> Engine<P> {
         Ok(Reply::Hand { code, view: Box::new(HandView { people: views, ..view }) })
     }
 
+    /// What comes before every order: time passes, and what was begun and not settled is asked about. Answers the apps
+    /// that couldn't be asked.
+    pub(super) async fn begin_by_hand(
+        &mut self,
+        word: &Word,
+        run: &mut Run<'_>,
+    ) -> Result<BTreeMap<usize, Problem>, Abort> {
+        self.bind()?;
+        if *word == Word::Show {
+            return Ok(BTreeMap::new());
+        }
+        self.tick(run.now)?;
+        if self.ledger.open_intents()?.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        self.report.ready()?;
+        let unsettled = self.recover(&Gates::default(), run).await?;
+        Ok(unsettled.into_iter().map(|one| (one.at, one.fault.problem())).collect())
+    }
+
     /// What runs through an order: a cycle of its own in the report.
     pub(super) fn run_by_hand<'a>(&self, actor: &str, stop: Stop, progress: &'a mut dyn Progress) -> Run<'a> {
         let now = self.clock.now();
-        let reached = std::collections::BTreeMap::new();
+        let reached = BTreeMap::new();
         Run { cycle: CycleId::at(now), actor: actor.to_owned(), now, seq: 0, reached, stop, progress }
     }
 
@@ -336,7 +350,7 @@ impl<P: Ports> Engine<P> {
             actor: run.actor.clone(),
             now: run.now,
             seq: run.seq,
-            reached: std::collections::BTreeMap::new(),
+            reached: BTreeMap::new(),
             stop: run.stop.clone(),
             progress: &mut ear,
         };

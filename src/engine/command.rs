@@ -4,19 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::id::{AccountId, CycleId};
 
-use super::byhand::{HandOrder, HandView, Word};
-use super::groups::{GroupsView, RepinView};
+use super::byhand::{HandOrder, Ordered, Word};
 use super::holds::HoldFault;
-use super::kept::KeepView;
-use super::lease_view::LeaseView;
-use super::pause::{PauseView, views};
+use super::pause::views;
 use super::ports::{
-    AcceptedLedger as _, Clock, Completeness, CycleSummary, HandLedger as _, HoldState, Ledger, LedgerFault, Progress,
+    AcceptedLedger as _, Clock, Completeness, CycleSummary, HandLedger as _, HoldState, Ledger, Progress,
 };
+pub use super::reply::Reply;
 use super::saved::SavedOrder;
-use super::undo::{UndoFault, UndoOrder, UndoView, UndoWord};
-use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
-use super::{Abort, CycleOrder, CycleReport, Ending, Engine, Ports, Retried, Stop};
+use super::undo::{UndoOrder, UndoView, UndoWord};
+use super::view::{CycleView, HoldView, PlanView, StatusView};
+use super::{Abort, CycleOrder, Ending, Engine, Ports, Retried, Stop};
 
 /// What a person can ask.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,124 +145,6 @@ pub enum Command {
     },
 }
 
-/// The answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reply {
-    /// A cycle ended.
-    Cycle {
-        /// The exit code.
-        code: u8,
-        /// The cycle.
-        cycle: CycleView,
-    },
-    /// A plan.
-    Plan {
-        /// The exit code, but for what there is to do.
-        code: u8,
-        /// The plan.
-        plan: Box<PlanView>,
-    },
-    /// A saved plan was refused, because it would be another one now.
-    Moved {
-        /// The exit code.
-        code: u8,
-        /// The plan as it would be now.
-        plan: Box<PlanView>,
-    },
-    /// How the service is.
-    Status(Box<StatusView>),
-    /// What waits.
-    Holds(Vec<HoldView>),
-    /// Who has the leases.
-    Leases(Vec<LeaseView>),
-    /// A decision was recorded.
-    Decided {
-        /// The hold.
-        id: String,
-        /// How many changes it was about.
-        changes: usize,
-    },
-    /// What is tried again.
-    Retried {
-        /// People.
-        people: usize,
-        /// Apps in quarantine.
-        apps: usize,
-    },
-    /// The pauses that stand.
-    Pauses(Vec<PauseView>),
-    /// An order by hand, shown or carried out.
-    Hand {
-        /// The exit code.
-        code: u8,
-        /// Whom and what it is about.
-        view: Box<HandView>,
-    },
-    /// The assigned groups.
-    Groups {
-        /// The exit code.
-        code: u8,
-        /// They.
-        view: Box<GroupsView>,
-    },
-    /// A pin, shown or changed.
-    Repin(Box<RepinView>),
-    /// Whoever is left as a person put them.
-    Keeps(Vec<KeepView>),
-    /// Keeps that were lifted.
-    Lifted(Vec<KeepView>),
-    /// What is undone.
-    Undo {
-        /// The exit code.
-        code: u8,
-        /// What is brought back, and what isn't.
-        undo: Box<UndoView>,
-    },
-    /// It can't be done.
-    Refused {
-        /// The exit code.
-        code: u8,
-        /// Why, and what to do.
-        fault: FaultView,
-    },
-}
-
-impl Reply {
-    /// A refusal.
-    pub fn refused(code: u8, kind: &str, message: impl ToString, hint: &str) -> Self {
-        let fault = FaultView { kind: kind.to_owned(), message: message.to_string(), hint: hint.to_owned() };
-        Self::Refused { code, fault }
-    }
-
-    /// A cycle that ended.
-    pub(super) fn cycle(report: &CycleReport) -> Self {
-        Self::Cycle { code: report.ending.code(), cycle: CycleView::from(&report.summary) }
-    }
-
-    /// The exit code of a command that got this answer.
-    pub const fn code(&self) -> u8 {
-        match self {
-            Self::Cycle { code, .. }
-            | Self::Plan { code, .. }
-            | Self::Undo { code, .. }
-            | Self::Moved { code, .. }
-            | Self::Hand { code, .. }
-            | Self::Groups { code, .. }
-            | Self::Refused { code, .. } => *code,
-            Self::Status(_)
-            | Self::Holds(_)
-            | Self::Leases(_)
-            | Self::Decided { .. }
-            | Self::Retried { .. }
-            | Self::Pauses(_)
-            | Self::Keeps(_)
-            | Self::Repin(_)
-            | Self::Lifted(_) => 0,
-        }
-    }
-}
-
 impl Command {
     /// Whether a cycle that is running ends after the change in hand, so that this is carried out at once.
     pub const fn is_urgent(&self) -> bool {
@@ -294,33 +174,6 @@ impl Command {
     }
 }
 
-impl From<Abort> for Reply {
-    fn from(abort: Abort) -> Self {
-        let hint = match &abort {
-            Abort::Ledger(LedgerFault::Foreign { .. }) => {
-                "correct `subdomain` or `base_url`, or give the other Zendesk account a state directory of its own"
-            }
-            Abort::Ledger(_) => "see that nothing else uses the state directory and that its disk is well",
-            Abort::Report(_) => {
-                "free space for the report or correct its permissions; nothing is done that can't be told"
-            }
-        };
-        Self::refused(Ending::Storage.code(), "storage", abort, hint)
-    }
-}
-
-impl From<HoldFault> for Reply {
-    fn from(fault: HoldFault) -> Self {
-        Self::refused(2, "holds", fault, "`zendesk-dirsync holds list` shows what waits")
-    }
-}
-
-impl From<UndoFault> for Reply {
-    fn from(fault: UndoFault) -> Self {
-        Self::refused(fault.code(), fault.kind(), &fault, &fault.hint())
-    }
-}
-
 impl<P: Ports> Engine<P> {
     /// Carries a command out. `actor` is who the report will name.
     pub async fn carry_out(&mut self, command: Command, actor: &str, stop: Stop, progress: &mut dyn Progress) -> Reply {
@@ -345,10 +198,13 @@ impl<P: Ports> Engine<P> {
             Command::Pause { app, reason, until } => self.pause(app.as_deref(), reason, until, actor),
             Command::Resume { app } => self.resume(app.as_deref(), actor),
             Command::ByHand { order, user, app, word } => {
-                self.by_hand(order, &user, app.as_deref(), &word, actor, stop, progress).await
+                let run = self.run_by_hand(actor, stop, progress);
+                self.by_hand(order, Ordered { user: &user, app: app.as_deref(), word: &word }, run).await
             }
             Command::Link { user, account, app, word } => {
-                self.link(&user, AccountId(account), app.as_deref(), &word, actor, stop, progress).await
+                let run = self.run_by_hand(actor, stop, progress);
+                let ordered = Ordered { user: &user, app: app.as_deref(), word: &word };
+                self.link(AccountId(account), ordered, run).await
             }
             Command::Groups => self.list_groups().await,
             Command::Repin { text, directory, word } => self.repin(&text, directory.as_deref(), &word, actor).await,

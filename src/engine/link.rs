@@ -10,43 +10,31 @@ use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 use crate::domain::plan::{HandBasis, remarks};
 
 use super::apply::Run;
-use super::byhand::{HandPersonView, HandView, Word, code_of};
+use super::byhand::{HandPersonView, HandView, Ordered, code_of};
 use super::command::Reply;
 use super::gather::{GatherFault, Want, Wants};
 use super::naming::{Someone, one, several};
 use super::ports::{
-    CallFault, Clock, Directory, HandLedger as _, Helpdesk, KeepLedger as _, Ledger, Progress, ReadFault, Report,
+    CallFault, Clock, Directory, HandLedger as _, Helpdesk, KeepLedger as _, Ledger, ReadFault, Report,
 };
-use super::quarantine::Gates;
 use super::view::{FaultView, FieldView, json};
-use super::{Abort, Ending, Engine, Ports, Stop};
+use super::{Abort, Ending, Engine, Ports};
 
 impl<P: Ports> Engine<P> {
     /// Shows or makes a link.
-    #[allow(clippy::too_many_arguments, reason = "the parts of one command, handed on as they came")]
     pub(super) async fn link(
         &mut self,
-        user: &str,
         account: AccountId,
-        app: Option<&str>,
-        word: &Word,
-        actor: &str,
-        stop: Stop,
-        progress: &mut dyn Progress,
+        Ordered { user, app, word }: Ordered<'_>,
+        mut run: Run<'_>,
     ) -> Result<Reply, Abort> {
         let at = match self.only_app(app) {
             Ok(at) => at,
             Err(refusal) => return Ok(refusal),
         };
-        let mut run = self.run_by_hand(actor, stop, progress);
-        self.bind()?;
-        if *word != Word::Show && !self.ledger.open_intents()?.is_empty() {
-            self.report.ready()?;
-            let unsettled = self.recover(&Gates::default(), &mut run).await?;
-            if let Some(one) = unsettled.iter().find(|one| one.at == at) {
-                let fault = FaultView::from(&one.fault.problem());
-                return Ok(Reply::Refused { code: code_of(&fault), fault });
-            }
+        if let Some(problem) = self.begin_by_hand(word, &mut run).await?.get(&at) {
+            let fault = FaultView::from(problem);
+            return Ok(Reply::Refused { code: code_of(&fault), fault });
         }
         let desired = match self.wanted(at, user, &mut run).await? {
             Ok(desired) => desired,

@@ -40,11 +40,8 @@ pub(super) fn loosened(mut plan: Plan, mut bench: Bench) -> (Plan, Bench) {
     if planted("creations") {
         limits.creations = NONE;
     }
-    if planted("removals_24h") {
-        limits.removals_24h = NONE;
-    }
-    if planted("removals_7d") {
-        limits.removals_7d = NONE;
+    if planted("updates") {
+        limits.updates = NONE;
     }
     if planted("source_gone") {
         bench.gone = 0;

@@ -38,6 +38,7 @@ mod reach;
 mod recalled;
 mod recover;
 mod renewal;
+mod reply;
 mod reread;
 pub mod saved;
 mod serve;

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::domain::account::{Catalog, KnownAccount, ObservedAccount};
 use crate::domain::change::Guard;
 use crate::domain::id::{AccountId, AppName, CycleId, DirectoryName, Email, EntryId, ExternalId, PersonId};
+use crate::domain::keep::KeepReason;
 use crate::domain::plan::{Basis, Case, Found, Plan, Proposal, plan};
 use crate::domain::scope::{CompleteRead, Departure, GroupSeen, Presence, Resolved};
 
@@ -124,8 +125,12 @@ impl<P: Ports> Planner<'_, P> {
         let app = rules.app.clone();
         let standing = self.ledger.app_standing(&app)?;
         let basis = Basis { store: self.ledger.serial(), rules: rules.digest(), cycle: cycle.clone() };
-        let (mut candidates, missing) = self.departures(sought, &wants, asked, faults).await?;
+        let (mut candidates, mut missing) = self.departures(sought, &wants, asked, faults).await?;
         let keeps = self.leave_kept(&app, &mut wants, &mut candidates)?;
+        // Whoever was brought back by an undoing isn't gone anew.
+        for kept in keeps.kept.iter().filter(|one| matches!(one.keep.reason, KeepReason::Undone(_))) {
+            missing.remove(&kept.person);
+        }
         let mut rejected = Vec::new();
         let mut wanted = Vec::new();
         for (person, want) in wants.people {

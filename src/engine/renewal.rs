@@ -3,7 +3,7 @@
 //! What a person decided, and what waits for a decision, outlasts cycles in which the person's change looks otherwise or
 //! can't be made: a group that can't be found for an hour must not let through what was decided against.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
@@ -94,9 +94,13 @@ pub(super) fn renew(
     for record in &before {
         carry_over(record, &mut kept, shown, now);
     }
-    let waits = undecided(&kept, now);
-    let rest: Vec<HoldRecord> = before.iter().filter_map(|record| left_over(record, &waits, shown, now)).collect();
-    kept.extend(rest);
+    let mut waits: BTreeSet<PersonId> = undecided(&kept, now).into_keys().collect();
+    for record in &before {
+        let rest = left_over(record, &waits, shown, now);
+        // Of two records that leave the same people over, one is enough: the same set has one id.
+        waits.extend(rest.iter().flat_map(|rest| &rest.changes).map(|change| change.person.clone()));
+        kept.extend(rest);
+    }
     (kept, new)
 }
 
@@ -140,12 +144,7 @@ fn carry_over(record: &HoldRecord, kept: &mut Vec<HoldRecord>, shown: &Shown, no
 }
 
 /// What waited for a decision for its own sake, of people who wait in nothing else now and may yet be planned as before.
-fn left_over(
-    record: &HoldRecord,
-    waits: &BTreeMap<PersonId, Undecided>,
-    shown: &Shown,
-    now: DateTime<Utc>,
-) -> Option<HoldRecord> {
+fn left_over(record: &HoldRecord, waits: &BTreeSet<PersonId>, shown: &Shown, now: DateTime<Utc>) -> Option<HoldRecord> {
     let (why, approved) = match &record.state {
         HoldState::Waiting => (Undecided::of_code(&record.code)?, None),
         HoldState::Approved { at, .. } if !fresh(*at, now) => (Undecided::Expired, None),
@@ -154,7 +153,7 @@ fn left_over(
     };
     let rest = |change: &&HeldChange| {
         let decided = approved.is_some_and(|digests| digests.contains(&change.digest));
-        let waits = waits.contains_key(&change.person);
+        let waits = waits.contains(&change.person);
         !decided && !waits && shown.unsettled(change) && !shown.begun_people.contains(&change.person)
     };
     let changes: Vec<HeldChange> = record.changes.iter().filter(rest).cloned().collect();

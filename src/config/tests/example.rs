@@ -173,6 +173,7 @@ fn the_example_shows_every_key() {
         brake.source_gone
         brake.takes_or_raises
         brake.takes_or_raises_24h
+        brake.updates
         brake.creations.count
         brake.creations.percent
         brake.removals_24h.count
@@ -189,6 +190,8 @@ fn the_example_shows_every_key() {
         brake.takes_or_raises.percent
         brake.takes_or_raises_24h.count
         brake.takes_or_raises_24h.percent
+        brake.updates.count
+        brake.updates.percent
         daemon.jitter
         daemon.schedule
         daemon.timezone

@@ -67,6 +67,7 @@ removals_7d = { count = 11, percent = 12 }
 takes_or_raises = { count = 5, percent = 6 }
 takes_or_raises_24h = { count = 13, percent = 14 }
 creations = { count = 7, percent = 8 }
+updates = { count = 15, percent = 16 }
 source_gone = { count = 0, percent = 0 }
 "#;
     let settings = with(FIRST, &format!("{service}{FIRST}")).unwrap();
@@ -85,6 +86,7 @@ source_gone = { count = 0, percent = 0 }
         takes_or_raises: limit(5, 6),
         takes_or_raises_24h: limit(13, 14),
         creations: limit(7, 8),
+        updates: limit(15, 16),
         source_gone: limit(0, 0),
         first_cycle: FirstCycle::Apply,
     };
@@ -177,6 +179,7 @@ fn every_limit_of_the_brake_refuses_nonsense() {
         "takes_or_raises",
         "takes_or_raises_24h",
         "creations",
+        "updates",
         "source_gone",
     ];
     for key in keys {

@@ -52,6 +52,8 @@ pub struct Limits {
     pub takes_or_raises_24h: Limit,
     /// New and reactivated accounts in one cycle.
     pub creations: Limit,
+    /// Any other change of an account in one cycle: a script that spoils every name takes nothing away.
+    pub updates: Limit,
     /// People gone from the source since the last complete read: past it every removal waits.
     pub source_gone: Limit,
     /// The first cycle.
@@ -68,6 +70,7 @@ impl Default for Limits {
             takes_or_raises: Limit { count: 5, percent: 10 },
             takes_or_raises_24h: Limit { count: 10, percent: 20 },
             creations: Limit { count: 20, percent: 20 },
+            updates: Limit { count: 20, percent: 20 },
             source_gone: Limit { count: 5, percent: 15 },
             first_cycle: FirstCycle::Hold,
         }

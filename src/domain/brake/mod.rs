@@ -145,11 +145,12 @@ impl Bench {
 
     /// Why a change waits whatever there is beside it.
     fn alone(&self, change: &Change, digest: &Digest, population: usize) -> Option<HoldReason> {
-        if let Some(guard) = &change.guard {
-            return Some(HoldReason::Guard(guard.clone()));
-        }
+        // First: a guarded change that somebody decided against is shown as that, in a saved plan, too.
         if self.rejections.contains(digest) {
             return Some(HoldReason::Rejected);
+        }
+        if let Some(guard) = &change.guard {
+            return Some(HoldReason::Guard(guard.clone()));
         }
         if self.edit.brings(change) {
             let Edit { adds, changes, removes, of, .. } = self.edit;
@@ -222,7 +223,8 @@ pub fn review(plan: &Plan, bench: &Bench) -> Review {
             Class::RemovalByAbsence => limits.absence,
             Class::TakesOrRaises => limits.takes_or_raises,
             Class::Creation => limits.creations,
-            Class::Plain | Class::Link => return None,
+            Class::Plain => limits.updates,
+            Class::Link => return None,
         }
         .people(population);
         let count = counts.get(&change.class).copied().unwrap_or_default();

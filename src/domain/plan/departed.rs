@@ -32,7 +32,8 @@ pub(super) fn decide(
                 known.fingerprint = None;
                 return Decision::Wait(Waiting { known: Box::new(known), departure });
             }
-            Some(first) if *first >= context.cycle => {
+            // By name, not by order: a note from a clock that was ahead counts as well, once the clock is right again.
+            Some(first) if *first == context.cycle => {
                 return Decision::Wait(Waiting { known: Box::new(known), departure });
             }
             Some(_) => (CauseCode::Gone, Class::RemovalByAbsence),

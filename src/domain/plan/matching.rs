@@ -16,7 +16,7 @@ pub enum ConflictReason {
     #[error("the account with this mail carries another external_id, {0}")]
     OtherExternalId(ExternalId),
     /// The account belongs to another person.
-    #[error("the account with this mail belongs to {0}")]
+    #[error("the account with this mail is that of the person {} in directory {}", .0.entry, .0.directory)]
     OtherPerson(PersonId),
     /// The account is one that is never taken unasked.
     #[error("the account with this mail is {0}")]

@@ -92,7 +92,13 @@ impl fmt::Display for CannotUndo {
             Self::Untouchable(what) => write!(f, "the account is {what}, and is never written"),
             Self::Unlinked => f.write_str("the link to the account was given up since: link it first"),
             Self::OtherAccount(id) => write!(f, "the person has another account now: {id}"),
-            Self::OtherPerson(person) => write!(f, "the account belongs to another person now: {person}"),
+            Self::OtherPerson(person) => {
+                write!(
+                    f,
+                    "the account is another person's now: that of {} in directory {}",
+                    person.entry, person.directory
+                )
+            }
             Self::AgentDomain => f.write_str("agents are made only with the mail domains in `agent_email_domains`"),
             Self::LastAdmins(floor) => write!(f, "fewer than {floor} active admins would remain"),
             Self::InTheWay(why) => why.fmt(f),

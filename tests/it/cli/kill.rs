@@ -173,7 +173,9 @@ fn killed_at_fifty_moments_it_leaves_each_person_one_account() {
     let mut rig = Rig::unbraked();
     // Fifty rounds of a life are over in a minute.
     rig.configure(|config| {
-        for limit in ["removals_shown", "removals_24h", "removals_7d", "takes_or_raises", "takes_or_raises_24h"] {
+        for limit in
+            ["removals_shown", "removals_24h", "removals_7d", "takes_or_raises", "takes_or_raises_24h", "updates"]
+        {
             config.brake += &format!("\n{limit} = {{ count = 500, percent = 100 }}");
         }
     });

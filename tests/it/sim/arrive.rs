@@ -16,8 +16,10 @@ use super::seeds::judged;
 use super::world::World;
 use crate::support::memory::{By, Desk, User};
 
-/// Cycles in which everything must settle once nothing fails and everything is let go on.
-const SETTLING_CYCLES: usize = 8;
+/// Cycles after the last fault and the last decision in which everything must be done; the one after them does nothing.
+const SETTLING_CYCLES: usize = 2;
+/// How often people decide until nothing waits any more: what was let go on may bring forth what waits in its turn.
+const DECISIONS_MAX: usize = 4;
 
 /// Faults cease, people mend what only people can, everything is let go on: then all must be as wanted, and quiet.
 pub fn arrive(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
@@ -41,19 +43,7 @@ pub fn arrive(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
     world.note_people();
     super::orders::cease(world, oracle)?;
     world.rig.engine().retry(None, None, "alice").unwrap();
-    let mut quiet = false;
-    for _ in 0..SETTLING_CYCLES {
-        let writes: usize = world.rig.apps.iter().map(|(_, desk)| desk.with(|desk| desk.writes.len())).sum();
-        let ran = step_plain(world, oracle)?;
-        let approved = world.approve_everything();
-        // What failed is tried again now, because a person says so.
-        world.rig.engine().retry(None, None, "alice").unwrap();
-        let after: usize = world.rig.apps.iter().map(|(_, desk)| desk.with(|desk| desk.writes.len())).sum();
-        quiet = approved == 0 && writes == after && matches!(&ran, Ran::Ended(report) if report.ending.code() == 0);
-        if quiet {
-            break;
-        }
-    }
+    let quiet = settle(world, oracle)?;
     for app in 0..world.rig.apps.len() {
         as_wanted(world, oracle, app)?;
     }
@@ -68,6 +58,26 @@ pub fn arrive(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
         return Err("a cycle with nothing to do called Zendesk".into());
     }
     world.verify_journal()
+}
+
+/// Cycles and decisions until nothing waits and nothing is done; whether that was in time.
+fn settle(world: &mut World, oracle: &mut Oracle) -> Result<bool, String> {
+    let mut since = 0;
+    while since <= SETTLING_CYCLES && world.decided_at_the_end <= DECISIONS_MAX {
+        let writes = |world: &World| -> usize {
+            world.rig.apps.iter().map(|(_, desk)| desk.with(|desk| desk.writes.len())).sum()
+        };
+        let before = writes(world);
+        let ran = step_plain(world, oracle)?;
+        since += 1;
+        if world.approve_everything() > 0 {
+            world.decided_at_the_end += 1;
+            since = 0;
+        } else if writes(world) == before && matches!(&ran, Ran::Ended(report) if report.ending.code() == 0) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn step_plain(world: &mut World, oracle: &mut Oracle) -> Result<Ran, String> {

@@ -279,7 +279,7 @@ impl World {
     }
 
     /// An older copy takes the store's place, with what had been decided then; the store notices.
-    fn put_store_back(&mut self) -> bool {
+    pub fn put_store_back(&mut self) -> bool {
         let open = self.rig.ledger.with(|state| !state.intents.is_empty());
         let Some((state, decisions)) = self.copy.take() else { return false };
         if open || !self.renamed.is_empty() || !self.stash.is_empty() {

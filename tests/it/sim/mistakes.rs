@@ -5,6 +5,9 @@ use zendesk_dirsync::domain::id::EntryId;
 use super::world::World;
 use crate::support::memory::{Group, Names, Tombstone};
 
+/// Numbers of groups that were made in another's stead.
+const ANEW: u32 = 10_000;
+
 impl World {
     /// Something large, or wrong, is done to a directory.
     pub fn mistake(&mut self, at: usize) {
@@ -66,24 +69,26 @@ impl World {
         }
     }
 
-    /// A group comes back under its own id; one that was made in its stead goes.
+    /// A group comes back under its own id; one that was made in its stead goes. One that only bears its name stays.
     pub fn restore_group(&mut self, at: usize, group: Group) {
+        let anew = |id: &EntryId| id.as_bytes()[12..] >= ANEW.to_be_bytes()[..];
         self.rig.directories[at].change(|company| {
-            company.groups.retain(|_, other| other.name != group.name || other.id == group.id);
+            company.groups.retain(|id, other| other.name != group.name || *id == group.id || !anew(id));
             company.groups.insert(group.id, group);
         });
     }
 
     /// Deleted, and made again with its members: the same name, another id.
     fn group_is_made_anew(&mut self, at: usize) {
-        if !self.stash.is_empty() || !self.pinned(at) {
+        // While names are exchanged the new one would bear another's for good.
+        if !self.stash.is_empty() || !self.renamed.is_empty() || !self.pinned(at) {
             return;
         }
         let groups = self.groups_of(at);
         let Some(id) = self.rng.pick(&groups) else { return };
         let old = self.rig.directories[at].change(|company| company.groups.remove(&id)).unwrap();
         self.next_person += 1;
-        let mut new = Group::numbered(10_000 + self.next_person, &old.name, &[]);
+        let mut new = Group::numbered(ANEW + self.next_person, &old.name, &[]);
         new.members.clone_from(&old.members);
         self.tell(format!("{} is deleted and made anew", old.name));
         self.rig.directories[at].change(|company| company.groups.insert(new.id, new));
@@ -209,6 +214,9 @@ impl World {
 
     /// Names are put right.
     pub fn names_come_back(&mut self) {
+        if !self.renamed.is_empty() {
+            self.tell("groups bear their own names again");
+        }
         for (at, id, name) in std::mem::take(&mut self.renamed) {
             let back = |company: &mut crate::support::memory::Company| {
                 if let Some(group) = company.groups.get_mut(&id) {

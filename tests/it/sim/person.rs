@@ -36,8 +36,12 @@ impl World {
     }
 
     fn reject(&mut self, hold: &HoldRecord) {
-        // Approvals of the same changes in other holds end with it; the oracle doesn't hold the product to that yet.
+        let app = self.app_of(hold);
         self.rig.engine().reject(&hold.id.to_string(), "alice").unwrap().unwrap();
+        // Whatever was said before, of the same changes in other holds too, ends with it.
+        hold.changes.iter().for_each(|change| {
+            self.decisions.approved[app].remove(&change.digest);
+        });
         self.tell(format!("rejects {} of {}", hold.changes.len(), hold.code));
     }
 

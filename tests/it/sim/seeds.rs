@@ -2,6 +2,10 @@
 //! as wanted.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use zendesk_dirsync::domain::outcome::Notice;
@@ -14,41 +18,35 @@ use super::rig::Ran;
 use super::world::World;
 
 /// Seeds that every test run takes, and days of each.
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 200;
 const DAYS: i64 = 30;
-/// The most that a simulated day may cost, in milliseconds.
+/// The most that a simulated day may cost, in milliseconds of a processor.
 const DAY_MS_MAX: f64 = 7.0;
 
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a person asks for one seed, or for more; and how long it took is printed"
-)]
+#[expect(clippy::disallowed_methods, reason = "a person asks for one seed, or for more")]
 fn generated_histories_never_harm_and_always_arrive() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     let seeds = match number("SIM_SEED") {
         Some(seed) => seed..seed + 1,
         None => 1..1 + number("SIM_SEEDS").unwrap_or(SEEDS),
     };
-    let began = std::time::Instant::now();
+    let tracing = std::env::var("SIM_TRACE").is_ok();
+    let failures_max = number("SIM_FAILURES").unwrap_or(10) as usize;
     let mut figures = Figures::default();
     let mut failed = Vec::new();
-    for seed in seeds.clone() {
-        let (world, why) = run(seed, std::env::var("SIM_TRACE").is_ok());
-        figures.add(&world);
-        let Err(why) = why else { continue };
-        let lost = if world.lost { " (the store was lost once)" } else { "" };
-        let from = world.log.len().saturating_sub(25);
+    run_all(seeds.clone(), tracing, |seed, done| {
+        figures.add(&done.figures);
+        let Err(why) = done.why else { return Go::On };
+        let lost = if done.lost { " (the store was lost once)" } else { "" };
         if number("SIM_SEEDS").is_none() {
-            eprintln!("{}", world.log[from..].join("\n"));
+            eprintln!("{}", done.last.join("\n"));
         }
         eprintln!("SIM_SEED={seed}: {why}{lost}\n");
         failed.push((seed, why));
-        if failed.len() >= number("SIM_FAILURES").unwrap_or(10) as usize {
-            break;
-        }
-    }
-    figures.print(began.elapsed().as_secs_f64() * 1_000.0);
+        if failed.len() < failures_max { Go::On } else { Go::Stop }
+    });
+    figures.print();
     let mut kinds: BTreeMap<&str, u64> = BTreeMap::new();
     failed.iter().for_each(|(_, why)| *kinds.entry(why.split(':').next().unwrap_or_default()).or_default() += 1);
     assert!(failed.is_empty(), "{kinds:#?} replay with SIM_SEED=n SIM_TRACE=1: {failed:#?}");
@@ -85,7 +83,7 @@ fn at_least_forty_kinds_of_fault_and_twenty_rules_are_there() {
     assert!(names.len() >= 20, "{names:#?}");
 }
 
-/// What a run came to.
+/// What runs came to.
 #[derive(Default)]
 struct Figures {
     seeds: u64,
@@ -93,38 +91,50 @@ struct Figures {
     cycles: u64,
     writes: u64,
     waits: u64,
+    /// What they took of a processor.
+    took: Duration,
     faults: BTreeMap<Fault, u64>,
     orders: BTreeMap<Order, u64>,
     holds: BTreeMap<String, u64>,
+    /// How often people had to decide in the end, until nothing waited.
+    decisions: BTreeMap<usize, u64>,
 }
 
 impl Figures {
-    fn add(&mut self, world: &World) {
-        self.seeds += 1;
-        self.days += world.days;
-        self.cycles += world.cycles;
+    fn of(world: &World, took: Duration) -> Self {
+        let mut writes = 0;
+        let mut waits = 0;
         for (_, desk) in &world.rig.apps {
-            self.writes += desk.with(|desk| desk.writes.len() as u64);
-            self.waits += desk.told_to_wait();
+            writes += desk.with(|desk| desk.writes.len() as u64);
+            waits += desk.told_to_wait();
         }
-        for (fault, count) in &world.faults.counts {
-            *self.faults.entry(*fault).or_default() += count;
-        }
-        for (order, count) in &world.orders.counts {
-            *self.orders.entry(*order).or_default() += count;
-        }
-        for (code, count) in &world.holds {
-            *self.holds.entry(code.clone()).or_default() += count;
-        }
+        let (faults, holds) = (world.faults.counts.clone(), world.holds.clone());
+        let orders = world.orders.counts.clone();
+        let decisions = BTreeMap::from([(world.decided_at_the_end, 1)]);
+        Self { seeds: 1, days: world.days, cycles: world.cycles, writes, waits, took, faults, orders, holds, decisions }
     }
 
-    fn print(&self, ms: f64) {
-        let a_day = ms / self.days.max(1) as f64;
+    fn add(&mut self, other: &Self) {
+        self.seeds += other.seeds;
+        self.days += other.days;
+        self.cycles += other.cycles;
+        self.writes += other.writes;
+        self.waits += other.waits;
+        self.took += other.took;
+        add_up(&mut self.faults, &other.faults);
+        add_up(&mut self.orders, &other.orders);
+        add_up(&mut self.holds, &other.holds);
+        add_up(&mut self.decisions, &other.decisions);
+    }
+
+    fn print(&self) {
+        let a_day = self.took.as_secs_f64() * 1_000.0 / self.days.max(1) as f64;
         let slow = if a_day > DAY_MS_MAX { " (more than it should be)" } else { "" };
         println!(
-            "{} seeds, {} simulated days, {} cycles, {} writes, {} waits asked for; {a_day:.2} ms a day{slow}",
+            "{} seeds, {} simulated days, {} cycles, {} writes, {} waits asked for; {a_day:.2} ms of a processor a day{slow}",
             self.seeds, self.days, self.cycles, self.writes, self.waits
         );
+        println!("rounds of decisions in the end: {:?}", self.decisions);
         println!("holds:");
         self.holds.iter().for_each(|(code, count)| println!("  {code}: {count}"));
         println!("faults ({} kinds):", self.faults.len());
@@ -132,6 +142,72 @@ impl Figures {
         println!("orders ({} kinds):", self.orders.len());
         self.orders.iter().for_each(|(order, count)| println!("  {order:?}: {count}"));
     }
+}
+
+fn add_up<K: Ord + Clone>(sums: &mut BTreeMap<K, u64>, more: &BTreeMap<K, u64>) {
+    more.iter().for_each(|(key, count)| *sums.entry(key.clone()).or_default() += count);
+}
+
+/// How one history went.
+pub struct Done {
+    figures: Figures,
+    pub why: Result<(), String>,
+    lost: bool,
+    /// The end of its log.
+    last: Vec<String>,
+}
+
+/// Whether more seeds are to be run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Go {
+    On,
+    Stop,
+}
+
+/// Runs seeds, on as many threads as there are processors, and tells how each went, in their order.
+pub fn run_all(seeds: Range<u64>, tracing: bool, mut each: impl FnMut(u64, Done) -> Go) {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let (next, stopped) = (AtomicU64::new(seeds.start), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let (sender, done) = mpsc::channel();
+        for _ in 0..threads.min((seeds.end - seeds.start) as usize) {
+            let (sender, next, stopped, end) = (sender.clone(), &next, &stopped, seeds.end);
+            scope.spawn(move || {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end
+                        || stopped.load(Ordering::Relaxed)
+                        || sender.send((seed, one(seed, tracing))).is_err()
+                    {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut early = BTreeMap::new();
+        let mut turn = seeds.start;
+        for (seed, one) in done {
+            early.insert(seed, one);
+            while let Some(one) = early.remove(&turn) {
+                if !stopped.load(Ordering::Relaxed) && each(turn, one) == Go::Stop {
+                    stopped.store(true, Ordering::Relaxed);
+                }
+                turn += 1;
+            }
+        }
+    });
+}
+
+fn one(seed: u64, tracing: bool) -> Done {
+    let processor = || {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+    };
+    let began = processor();
+    let (world, why) = run(seed, tracing);
+    let last = world.log[world.log.len().saturating_sub(25)..].to_vec();
+    Done { figures: Figures::of(&world, processor().saturating_sub(began)), why, lost: world.lost, last }
 }
 
 /// Runs one history.

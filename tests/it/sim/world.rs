@@ -86,6 +86,8 @@ pub struct World {
     /// Days and cycles that passed.
     pub days: u64,
     pub cycles: u64,
+    /// How often people decided after faults had ceased.
+    pub decided_at_the_end: usize,
     /// Holds that were ever told, by code.
     pub holds: BTreeMap<String, u64>,
     held: BTreeSet<Digest>,
@@ -171,6 +173,7 @@ impl World {
             breaks: 0,
             days: 0,
             cycles: 0,
+            decided_at_the_end: 0,
             holds: BTreeMap::new(),
             held: BTreeSet::new(),
             journal: None,
@@ -336,6 +339,7 @@ fn limits(rng: &mut Rng) -> Limits {
         removals_7d: Limit { count: 3 + rng.below(4), percent: 20 },
         takes_or_raises_24h: Limit { count: 2 + rng.below(5), percent: 20 },
         creations: Limit { count: 2 + rng.below(6), percent: 20 },
+        updates: Limit { count: 4, percent: 20 },
         source_gone: Limit { count: 2 + rng.below(3), percent: 15 },
         first_cycle: if rng.one_in(2) { FirstCycle::Hold } else { FirstCycle::Apply },
     }

@@ -188,6 +188,7 @@ pub const fn no_limits() -> Limits {
         takes_or_raises: all,
         takes_or_raises_24h: all,
         creations: all,
+        updates: all,
         source_gone: all,
         first_cycle: FirstCycle::Apply,
     }

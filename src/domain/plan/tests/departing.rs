@@ -60,10 +60,12 @@ fn a_first_absence_is_only_noted() {
 }
 
 #[test]
-fn a_second_absence_in_a_later_cycle_removes() {
-    let missed = KnownAccount { missed: Some(cycle("20261122T100000000Z")), ..known(1) };
-    let change = change(&rules(), departed(missed, Some(observed(1)), Departure::Absent));
-    assert_eq!((change.class, change.cause.code), (Class::RemovalByAbsence, CauseCode::Gone));
+fn a_second_absence_in_another_cycle_removes_whatever_the_clock_said_in_between() {
+    for noted in ["20261122T100000000Z", "20361122T100000000Z"] {
+        let missed = KnownAccount { missed: Some(cycle(noted)), ..known(1) };
+        let change = change(&rules(), departed(missed, Some(observed(1)), Departure::Absent));
+        assert_eq!((change.class, change.cause.code), (Class::RemovalByAbsence, CauseCode::Gone));
+    }
 }
 
 #[test]

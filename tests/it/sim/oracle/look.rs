@@ -88,11 +88,11 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// The person to whom an account that was there before may be tied.
-    pub fn rightful(&self, user: &User) -> Option<PersonId> {
+    /// The people to whom an account that was there before may be tied: of several who can't be told apart, any.
+    pub fn rightful(&self, user: &User) -> Vec<PersonId> {
         let marked = user.external_id.as_ref().and_then(|id| self.world.person_of(self.app, id));
-        if marked.is_some() {
-            return marked;
+        if let Some(marked) = marked {
+            return vec![marked];
         }
         let adoption = &self.rules.adoption;
         let fits =
@@ -108,7 +108,8 @@ impl<'a> Look<'a> {
             Truth::Rejected => !whole && named(person),
             Truth::Unusable | Truth::Out => false,
         };
-        self.truths.iter().find(|(person, truth)| fits && holds(person, truth)).map(|(person, _)| person.clone())
+        let fitting = self.truths.iter().filter(|(person, truth)| fits && holds(person, truth));
+        fitting.map(|(person, _)| person.clone()).collect()
     }
 
     /// What the company says of a person; nothing while it changes by itself.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use zendesk_dirsync::domain::change::Step;
-use zendesk_dirsync::domain::id::{AppName, Digest, EntryId, PersonId};
+use zendesk_dirsync::domain::id::{AppName, Digest, EntryId, ExternalId, PersonId};
 use zendesk_dirsync::engine::ports::{Clock as _, HoldRecord, HoldState};
 
 use self::look::Look;
@@ -206,19 +206,25 @@ impl Oracle {
         let tied = look.world.orders.tied.get(&(look.app, id)).cloned();
         // What bears nobody's mark any more may be another's by now.
         let unmarked = write.before.as_ref().filter(|user| user.external_id.is_none());
-        let other = unmarked.and_then(|user| look.rightful(user));
+        let others = unmarked.map_or_else(Vec::new, |user| look.rightful(user));
         if let Some(person) = self.owners[look.app].get(&id)
-            && other.is_none_or(|other| other == *person)
+            && (others.is_empty() || others.contains(person))
             && tied.as_ref().is_none_or(|tied| tied == person)
         {
             return Ok(Some(person.clone()));
         }
+        let marked = |id: Option<&ExternalId>| id.and_then(|id| look.world.person_of(look.app, id));
         let person = match (&write.step, &write.before) {
             _ if look.world.orders.tied.contains_key(&(look.app, id)) => {
                 look.world.orders.tied.get(&(look.app, id)).cloned()
             }
-            (Step::Create(new), _) => new.external_id.as_ref().and_then(|id| look.world.person_of(look.app, id)),
-            (_, Some(user)) => look.rightful(user),
+            (Step::Create(new), _) => marked(new.external_id.as_ref()),
+            // Where several people could be meant, the marker that is written says who is.
+            (Step::Write(patch), Some(user)) => {
+                let meant = marked(patch.external_id.as_ref());
+                look.rightful(user).into_iter().find(|one| meant.as_ref().is_none_or(|meant| meant == one))
+            }
+            (_, Some(user)) => look.rightful(user).into_iter().next(),
             (_, None) => None,
         };
         let Some(person) = person else {

@@ -37,6 +37,7 @@ pub const RULES: &[(&str, Rule)] = &[
     }),
     ("creations of a cycle stay within the limit", creations),
     ("what takes or raises stays within the limit", takes_or_raises),
+    ("other updates stay within the limit", updates),
     ("a person has one account", one_account_each),
     ("a creation is not repeated blindly", no_blind_repeat),
     ("no account is two people's", no_account_twice),
@@ -119,8 +120,9 @@ fn creations(cycle: &Cycle<'_>) -> Result<(), String> {
     within(cycle.given().len(), cycle.look.world.rig.limits.creations.people(of), of)
 }
 
-fn takes_or_raises(cycle: &Cycle<'_>) -> Result<(), String> {
-    let counts = |write: &Write| match &write.step {
+/// Whether a write takes something away, or raises.
+fn takes(write: &Write) -> bool {
+    match &write.step {
         Step::ChangeEmail { .. } | Step::Leave(_) => true,
         Step::Write(patch) => patch.role.is_some() || patch.texts.values().any(String::is_empty),
         Step::Create(_)
@@ -132,14 +134,42 @@ fn takes_or_raises(cycle: &Cycle<'_>) -> Result<(), String> {
         | Step::AddTags(_)
         | Step::RemoveTags(_)
         | Step::Downgrade(_) => false,
-    };
+    }
+}
+
+fn takes_or_raises(cycle: &Cycle<'_>) -> Result<(), String> {
     let (removed, given) = (cycle.removed(), cycle.given());
-    let mut people = cycle.people(counts);
+    let mut people = cycle.people(takes);
     people.retain(|person| !removed.contains(person) && !given.contains(person));
     // Who was not managed before is new, by adoption.
     people.retain(|person| cycle.look.before.through[cycle.look.app].contains_key(person));
     let of = cycle.population();
     within(people.len(), cycle.look.world.rig.limits.takes_or_raises.people(of), of)
+}
+
+/// People of whom nothing but other fields was written, and to whom something was added.
+fn updates(cycle: &Cycle<'_>) -> Result<(), String> {
+    let adds = |write: &Write| match &write.step {
+        Step::Write(patch) => {
+            !takes(write) && patch.sign_in.is_none() && (patch.name.is_some() || !patch.texts.is_empty())
+        }
+        Step::Join(_) | Step::AddTags(_) => true,
+        Step::Create(_)
+        | Step::EndSessions
+        | Step::Leave(_)
+        | Step::MakeDefault(_)
+        | Step::ChangeEmail { .. }
+        | Step::AddEmail(_)
+        | Step::Unmark
+        | Step::RemoveTags(_)
+        | Step::Downgrade(_) => false,
+    };
+    let others = [cycle.removed(), cycle.given(), cycle.people(takes)];
+    let mut people = cycle.people(adds);
+    people.retain(|person| others.iter().all(|other| !other.contains(person)));
+    people.retain(|person| cycle.look.before.through[cycle.look.app].contains_key(person));
+    let of = cycle.population();
+    within(people.len(), cycle.look.world.rig.limits.updates.people(of), of)
 }
 
 fn one_account_each(cycle: &Cycle<'_>) -> Result<(), String> {

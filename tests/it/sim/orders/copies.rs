@@ -106,6 +106,14 @@ pub fn event(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
     if !world.orders.copies.foreign.is_empty() {
         return take(world, oracle);
     }
+    // A backup is made, and put back when it is old.
+    let open = world.rig.ledger.with(|state| !state.intents.is_empty());
+    if world.copy.is_none() && !open {
+        world.copy = Some((world.rig.ledger.snapshot(), world.decisions.clone()));
+    } else if world.orders.rng.one_in(3) && world.put_store_back() {
+        world.tell("a backup of the store is put back");
+        return Ok(());
+    }
     second_host(world, oracle)
 }
 

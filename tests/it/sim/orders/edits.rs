@@ -65,7 +65,7 @@ pub fn edit(world: &mut World) {
         return;
     }
     let app = world.orders.rng.below(world.rig.apps.len());
-    let kind = world.orders.rng.below(12);
+    let kind = world.orders.rng.below(15);
     let order = match kind {
         0 => add(world, app),
         1 => remove(world, app),
@@ -75,7 +75,7 @@ pub fn edit(world: &mut World) {
         7 => policy(world, app),
         8 => scope(world),
         9 => mistake(world, app),
-        10 => take_out(world, app),
+        10..=13 => take_out(world, app),
         _ => revert(world, app),
     };
     if let Some(order) = order {

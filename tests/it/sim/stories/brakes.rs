@@ -370,3 +370,17 @@ fn the_last_admins_stay_whatever_is_approved_or_rejected() {
     }
     assert_eq!(rig.desk().with(|desk| desk.admins()), 5);
 }
+
+#[test]
+fn a_script_that_spoils_every_name_makes_them_all_wait() {
+    let rig = crowd(30);
+    (1..=21).for_each(|n| set(&rig, id(n), "displayName", "{{ displayName }}"));
+    let before = rig.desk().writes().len();
+    assert_eq!(rig.cycle().ending.code(), 4);
+    assert_eq!((rig.desk().writes().len(), waiting(&rig)), (before, vec![("updates".to_owned(), 21)]));
+    // Repaired, nothing waits any more.
+    (1..=21).for_each(|n| set(&rig, id(n), "displayName", &format!("Person {n}")));
+    assert_eq!((rig.cycle().ending.code(), waiting(&rig)), (0, vec![]));
+    (1..=20).for_each(|n| set(&rig, id(n), "telephoneNumber", "+49 30 1"));
+    assert_eq!(rig.cycle().ending.code(), 0, "twenty may be");
+}

@@ -1,12 +1,13 @@
 //! Stories in which a directory, Zendesk or the process breaks off in the middle.
 
 use super::*;
+use chrono::TimeDelta;
 use zendesk_dirsync::domain::brake::FirstCycle;
 use zendesk_dirsync::domain::mapping::ExternalIdRule;
 use zendesk_dirsync::domain::outcome::Verdict;
 
 use crate::sim::rig::{Ran, mapping};
-use crate::support::memory::{By, CallTrouble, ReadTrouble};
+use crate::support::memory::{By, CallTrouble, Names, ReadTrouble, Tombstone};
 
 #[test]
 fn a_directory_that_could_not_be_read_does_not_use_the_first_cycle_up() {
@@ -241,4 +242,16 @@ fn an_update_that_died_before_its_call_is_not_told_as_done() {
         }
     }
     panic!("no crash fell between the intent and the call");
+}
+
+#[test]
+fn somebody_gone_while_the_clock_was_years_ahead_is_removed_once_it_is_right() {
+    let rig = settled();
+    rig.clock.jump(TimeDelta::days(3_650));
+    rig.directory().change(|company| company.delete(id(2), Tombstone::None, Names::Cleaned));
+    rig.cycle();
+    assert_eq!(rig.user("bob@example.org").unwrap().suspended, None, "once is not enough");
+    rig.clock.jump(TimeDelta::days(-3_650));
+    rig.cycle();
+    assert_eq!(rig.user("bob@example.org").unwrap().suspended, Some(By::Us), "not in ten years only");
 }

@@ -19,7 +19,7 @@ fn crowd(people: u32, apps: &[&str]) -> Rig {
     for app in &apps[1..] {
         rig.add_app(desk(), rules(app, given()));
     }
-    rig.limits.creations.count = 1_000;
+    (rig.limits.creations.count, rig.limits.updates.count) = (1_000, 1_000);
     rig.settle();
     rig
 }

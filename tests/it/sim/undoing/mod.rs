@@ -193,7 +193,7 @@ fn open(rig: &mut Rig) {
     let wide = Limit { count: 10_000, percent: 100 };
     let limits = &mut rig.limits;
     (limits.shown, limits.absence, limits.takes_or_raises) = (wide, wide, wide);
-    (limits.creations, limits.source_gone) = (wide, wide);
+    (limits.creations, limits.updates, limits.source_gone) = (wide, wide, wide);
     (limits.removals_24h, limits.removals_7d, limits.takes_or_raises_24h) = (wide, wide, wide);
 }
 

@@ -113,6 +113,12 @@ fn fits(look: &Look<'_>, write: &Write, then: &Truth) -> bool {
 /// After a judged cycle: who was agreed to, and whether the store takes the edit for agreed to.
 pub fn after(world: &mut World, agreed: BTreeSet<(usize, PersonId)>, served: &[Former]) {
     world.decisions.words.doubted.clear();
+    // Of whom something can't be read nothing differs for now, and the product takes that for agreed to.
+    let seen = |at: usize| {
+        let trouble = world.rig.directories[at].trouble();
+        trouble.withdrawn.is_empty() && trouble.unreadable.is_empty() && trouble.nameless.is_empty()
+    };
+    let whole = (0..world.rig.directories.len()).all(seen);
     world.decisions.words.agreed.extend(agreed);
     for app in 0..world.rig.apps.len() {
         let present = world.wished(app);
@@ -127,7 +133,7 @@ pub fn after(world: &mut World, agreed: BTreeSet<(usize, PersonId)>, served: &[F
         let doubted: Vec<_> = served.get(app).map_or_else(Vec::new, |former| {
             let known = |person: &&PersonId| {
                 let key = (app, (*person).clone());
-                !words.agreed.contains(&key) && !words.kept.contains_key(&key)
+                whole && !words.agreed.contains(&key) && !words.kept.contains_key(&key)
             };
             former
                 .iter()

@@ -184,7 +184,7 @@ fn groups(world: &mut World, app: usize) -> Option<Order> {
         rules.tags.clone_from(&given.tags);
         return Some(Order::TagsChanged);
     }
-    let group = ["Support", "Tier 2", "Extra"][world.orders.rng.below(3)].to_owned();
+    let group = ["Support", "Tier 2", "Light"][world.orders.rng.below(3)].to_owned();
     if given.default_group.as_ref() == Some(&group) {
         return None;
     }

@@ -10,7 +10,7 @@ use super::super::oracle::Oracle;
 use super::super::reference::Truth;
 use super::super::world::World;
 use super::{Occasion, Order, give};
-use crate::support::memory::{CallTrouble, ReadTrouble};
+use crate::support::memory::{CallTrouble, ReadTrouble, Use};
 
 pub const DELAY: &str = "one who fails delays nobody else";
 
@@ -120,6 +120,7 @@ fn expect(world: &mut World, app: usize, but: Option<&str>) {
         return;
     }
     let truths = world.truths(app, world.rig.clock.now());
+    let companies = world.companies();
     let fits: Vec<(PersonId, u64)> = world.rig.ledger.with(|state| {
         let is = |((of, person), known): (&(_, PersonId), &zendesk_dirsync::domain::account::KnownAccount)| {
             let kept = state.keeps.get(&name).is_some_and(|keeps| keeps.contains_key(person));
@@ -130,9 +131,11 @@ fn expect(world: &mut World, app: usize, but: Option<&str>) {
             if *of != name || known.standing != Standing::Active || kept || waits || known.fingerprint.is_none() {
                 return None;
             }
-            let Some(Truth::Wanted(wish)) = truths.get(person) else {
+            let Some(Truth::Wanted(wish)) = truths.get(person) else { return None };
+            // Nobody whose access ends by itself meanwhile.
+            if companies[&person.directory].people[&person.entry].usable != Use::Usable {
                 return None;
-            };
+            }
             world.rig.apps[app].1.with(|desk| {
                 let user = desk.users.get(&known.account.0).filter(|user| user.live)?;
                 let mine = user.email.as_ref() == Some(&wish.email) && Some(wish.email.as_str()) != but;

@@ -472,7 +472,10 @@ impl Helpdesk for MemoryZendesk {
         let Some(turnstile) = &self.lease else { return Ok(()) };
         turnstile.pass().await;
         self.fuse.pass();
+        let refused = lock(&self.refused).1;
         let (_, trouble) = self.call(CallKind::Write, None)?;
+        // The marker after the last write may be refused: that says nothing of the account.
+        lock(&self.refused).1 = refused;
         let takes_effect = matches!(trouble, None | Some(CallTrouble::UnansweredAfter | CallTrouble::GarbledAfter));
         let written = if takes_effect { write_marker(&mut lock(&self.desk), &self.app, over, mark) } else { Ok(()) };
         self.fuse.pass();

@@ -147,13 +147,14 @@ impl Oracle {
         }
         words::look(world, before);
         let mut done = past::Past::new(ran.cycle_name().unwrap_or_default());
-        let mut wrote = vec![BTreeSet::new(); world.rig.apps.len()];
+        let mut wrote: Vec<BTreeSet<u64>> = Vec::new();
         let (mut agreed, mut formers) = (BTreeSet::new(), Vec::new());
         for app in 0..world.rig.apps.len() {
             formers.push(edits::former(world, app, before.now));
             let from = self.judged[app];
             let new: Vec<Write> = world.rig.apps[app].1.with(|desk| desk.writes[from..].to_vec());
             self.judged[app] = from + new.len();
+            wrote.push(new.iter().filter_map(|write| write.account).collect());
             if let Some(broken) = world.rig.apps[app].1.pace_broken() {
                 return Err(format!("{}: {broken}", sums::PACE));
             }
@@ -161,7 +162,7 @@ impl Oracle {
                 continue;
             }
             words::refused(ran, new.len())?;
-            wrote[app] = new.iter().filter_map(|write| write.account).collect();
+            let truths = std::cell::OnceCell::new();
             let look = Look::new(world, app, before, &noted);
             for write in &new {
                 let person = self.learn(&look, write)?;
@@ -172,7 +173,8 @@ impl Oracle {
                     done.note(app, person, write, || {
                         // What only a word wished is nobody's wish afterwards.
                         let cycle = matches!(world.orders.occasion, Occasion::Cycle(_));
-                        if cycle { wish::steady(world, app, before.now, person) } else { None }
+                        let now = || world.truths(app, world.rig.clock.now());
+                        cycle.then(|| wish::steady_by(world, &look.truths, truths.get_or_init(now), person)).flatten()
                     });
                 }
             }

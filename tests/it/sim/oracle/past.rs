@@ -121,7 +121,8 @@ fn alike(desk: &Desk, before: &User, after: &User, person: &PersonId) -> Result<
             .all(|email| desk.users.values().all(|other| other.id == user.id || !other.has_email(email)))
     };
     if !free(before) {
-        (is.email.clone_from(&wanted.email), is.emails.clone_from(&wanted.emails));
+        is.email.clone_from(&wanted.email);
+        is.emails.clone_from(&wanted.emails);
     }
     is.verified = wanted.verified;
     // An agent is in some group, as the product sees it: what there is stays where there was none before.

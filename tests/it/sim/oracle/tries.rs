@@ -52,8 +52,7 @@ impl Tries {
             self.breaks = world.breaks;
             self.forget();
         }
-        for app in 0..world.rig.apps.len() {
-            let desk = &world.rig.apps[app].1;
+        for (app, (_, desk)) in world.rig.apps.iter().enumerate() {
             let calls = desk.calls() - before.calls[app];
             let (refused, unauthorized) = desk.take_refused();
             if !matches!(world.orders.occasion, Occasion::Cycle(_)) {

@@ -37,6 +37,16 @@ pub fn wish_of(world: &World, truths: &BTreeMap<PersonId, Truth>, person: &Perso
 /// What is wished of somebody from one moment to now, if it was the same all the time and every directory showed it.
 pub fn steady(world: &World, app: usize, since: chrono::DateTime<chrono::Utc>, person: &PersonId) -> Option<WishKey> {
     use zendesk_dirsync::engine::ports::Clock as _;
+    steady_by(world, &world.truths(app, since), &world.truths(app, world.rig.clock.now()), person)
+}
+
+/// The same, by what is truly wanted then and now.
+pub fn steady_by(
+    world: &World,
+    then: &BTreeMap<PersonId, Truth>,
+    now: &BTreeMap<PersonId, Truth>,
+    person: &PersonId,
+) -> Option<WishKey> {
     let truthful = |at: usize| {
         let trouble = world.rig.directories[at].trouble();
         let unseen =
@@ -49,7 +59,6 @@ pub fn steady(world: &World, app: usize, since: chrono::DateTime<chrono::Utc>, p
     if !(0..world.rig.directories.len()).all(truthful) {
         return None;
     }
-    let of = |now| wish_of(world, &world.truths(app, now), person);
-    let (then, now) = (of(since), of(world.rig.clock.now()));
+    let (then, now) = (wish_of(world, then, person), wish_of(world, now, person));
     (then == now).then_some(then)
 }

@@ -1,5 +1,7 @@
 //! Rules about what people ordered: pauses, orders for one person, undoing, and accounts that are left as they are.
 
+use std::collections::BTreeMap;
+
 use zendesk_dirsync::domain::change::{SignIn, Step};
 use zendesk_dirsync::domain::id::PersonId;
 use zendesk_dirsync::engine::command::Reply;
@@ -12,7 +14,7 @@ use super::super::rig::Ran;
 use super::super::world::World;
 use super::Before;
 use super::look::Look;
-use super::wish::steady;
+use super::wish::steady_by;
 use crate::support::memory::Write;
 
 const PAUSED: &str = "in a pause only `deprovision --now` writes";
@@ -93,16 +95,20 @@ pub fn refused(ran: &Ran, writes: usize) -> Result<(), String> {
 
 /// Whose account the directory may decide on again isn't kept for certain any more.
 pub fn look(world: &mut World, before: &Before) {
-    let ends = |(app, person): &(usize, PersonId), kept: &Kept| match kept {
-        Kept::Released(_) => false,
-        Kept::ByHand => {
-            let unusable = |now| matches!(world.truths(*app, now).get(person), Some(Truth::Unusable));
-            unusable(before.now) || unusable(world.rig.clock.now())
-        }
-        Kept::Undone(wish) => steady(world, *app, before.now, person).as_ref() != Some(wish),
-    };
-    let kept = &world.decisions.words.kept;
-    let ended: Vec<_> = kept.iter().filter(|(key, kept)| ends(key, kept)).map(|(key, _)| key.clone()).collect();
+    let now = world.rig.clock.now();
+    let mut truths = BTreeMap::new();
+    let mut ended = Vec::new();
+    for (key, kept) in world.decisions.words.kept.iter().filter(|(_, kept)| !matches!(kept, Kept::Released(_))) {
+        let both = || (world.truths(key.0, before.now), world.truths(key.0, now));
+        let (then, now) = truths.entry(key.0).or_insert_with(both);
+        let unusable = |truths: &BTreeMap<PersonId, Truth>| matches!(truths.get(&key.1), Some(Truth::Unusable));
+        let ends = match kept {
+            Kept::Released(_) => false,
+            Kept::ByHand => unusable(then) || unusable(now),
+            Kept::Undone(wish) => steady_by(world, then, now, &key.1).as_ref() != Some(wish),
+        };
+        ended.extend(ends.then(|| key.clone()));
+    }
     ended.iter().for_each(|key| {
         world.decisions.words.kept.remove(key);
     });

@@ -95,7 +95,9 @@ impl World {
 pub fn after(world: &mut World) {
     let noticed = |app: &usize| world.rig.ledger.with(|state| state.doubted.contains(&world.rig.apps[*app].0.app));
     let noticed: Vec<usize> = world.orders.copies.behind.iter().copied().filter(noticed).collect();
-    noticed.iter().for_each(|app| drop(world.orders.copies.behind.remove(app)));
+    for app in noticed {
+        world.orders.copies.behind.remove(&app);
+    }
 }
 
 /// Another host, with a copy of the store, runs a cycle; or a person gives the lease to this one.
@@ -154,8 +156,8 @@ fn take(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
                 world.orders.count(Order::LeaseTaken);
             }
             // It may have been taken before it broke off.
-            None => drop(world.orders.copies.foreign.remove(&app)),
-            Some(Reply::Refused { code, .. }) if code == 7 => drop(world.orders.copies.foreign.remove(&app)),
+            None => _ = world.orders.copies.foreign.remove(&app),
+            Some(Reply::Refused { code: 7, .. }) => _ = world.orders.copies.foreign.remove(&app),
             Some(_) => {}
         }
     }

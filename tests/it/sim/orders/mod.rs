@@ -223,7 +223,7 @@ fn give(world: &mut World, oracle: &mut Oracle, occasion: Occasion, command: Com
         let mut engine = world.rig.engine();
         world.rig.wait(engine.carry_out(command, "alice", Stop::never(), &mut Silent))
     };
-    let how = reply.as_ref().map_or_else(|| "died".to_owned(), |reply| brief(reply));
+    let how = reply.as_ref().map_or_else(|| "died".to_owned(), brief);
     world.tell(format!("{said}: {how}"));
     let ran = reply.clone().map_or(Ran::Died, |reply| Ran::Answered(Box::new(reply)));
     world.rig.fuse.mend();

@@ -78,12 +78,11 @@ fn against(world: &World) -> BTreeSet<String> {
     })
 }
 
+/// Accounts that were written, by app.
+type Wrote = BTreeSet<(usize, u64)>;
+
 /// Applies a plan; answers whose accounts were written.
-fn carry_out(
-    world: &mut World,
-    oracle: &mut Oracle,
-    plan: &PlanView,
-) -> Result<(Option<Reply>, BTreeSet<(usize, u64)>), String> {
+fn carry_out(world: &mut World, oracle: &mut Oracle, plan: &PlanView) -> Result<(Option<Reply>, Wrote), String> {
     let Ok(order) = plan.order() else {
         return Err(format!("{SHOWN}: its seal is broken"));
     };

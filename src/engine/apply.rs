@@ -78,7 +78,7 @@ fn gone_wrong(tried: usize, failed: usize, unknown: usize) -> Option<Problem> {
         let why = format!("{unknown} calls were not answered: the rest of the plan waits");
         return Some(Problem::new("unanswered", why, hint));
     }
-    failing(tried, failed).then(|| {
+    (failing(tried, failed) || failed > 0 && crate::planted("one failure ends the app")).then(|| {
         let why = format!("{failed} of {tried} changes failed: the rest of the plan waits");
         Problem::new("failing", why, hint)
     })

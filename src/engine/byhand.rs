@@ -177,6 +177,8 @@ impl HandOrder {
     /// What a person stays in by this order.
     fn keep(self, by: &str, at: chrono::DateTime<chrono::Utc>) -> Option<Keep> {
         let (reason, until) = match self {
+            Self::Deprovision if crate::planted("a removal by hand is forgotten") => return None,
+            Self::Release if crate::planted("a release is forgotten") => return None,
             Self::Deprovision => (KeepReason::Deprovisioned, KeepUntil::Unusable),
             Self::Release => (KeepReason::Released, KeepUntil::Lifted),
             Self::Unlink => return None,

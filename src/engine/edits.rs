@@ -120,6 +120,9 @@ pub(super) enum Past {
 impl Configuration {
     /// Whether the accepted configuration of an app may decide otherwise than the present one.
     pub(super) fn past(&self, rules: &AppRules) -> Past {
+        if crate::planted("an edit isn't compared") {
+            return Past::Same;
+        }
         let named = || rules.assignments.iter().map(|one| one.directory.clone());
         match self.former.get(&rules.app) {
             None => Past::Same,
@@ -199,6 +202,9 @@ pub(super) struct Course<'a> {
 impl Course<'_> {
     /// Whether nothing of the edit is left to be decided or done.
     fn ended(&self) -> bool {
+        if crate::planted("an edit is agreed to at once") {
+            return true;
+        }
         let Edit { digests, upsets, pending, .. } = self.edit;
         // An edit that does nothing but reject people is more likely broken than meant: its revert must be none.
         let seen_by_a_person = *upsets == 0 || !digests.is_empty();

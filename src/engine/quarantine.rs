@@ -74,7 +74,9 @@ impl<P: Ports> Engine<P> {
             let app = self.apps[at].rules.app.clone();
             let Some(quarantine) = self.ledger.quarantine(&app)? else { continue };
             let tally = self.ledger.tally(&app)?;
-            if let Turn::Later(next) = quarantine.turn(tally.now) {
+            if let Turn::Later(next) = quarantine.turn(tally.now)
+                && !crate::planted("a quarantine has no pauses")
+            {
                 gates.closed.insert(at, closed(&app, &quarantine, &when(tally.wall_at(next))));
                 continue;
             }
@@ -99,6 +101,9 @@ impl<P: Ports> Engine<P> {
     /// The one change with which a quarantined app is probed: one that writes, and rather one that hasn't failed before.
     /// What writes nothing shows nothing, and needs no probing.
     pub(super) fn probe(&self, app: &AppName, approved: ApprovedPlan) -> Result<ApprovedPlan, Abort> {
+        if crate::planted("a probe is everything") {
+            return Ok(approved);
+        }
         let tries = self.tries(app)?;
         let writing = approved.changes().iter().filter(|change| !change.steps.is_empty());
         // A seat that isn't there says nothing of the app.

@@ -114,6 +114,9 @@ fn shown(changes: &[ChangeView]) -> String {
 impl SavedOrder {
     /// Whether a plan that was just made is this one.
     fn is(&self, now: &PlanView) -> bool {
+        if crate::planted("a saved plan is carried out in part") {
+            return true;
+        }
         let digests = |texts: Vec<&String>| texts.into_iter().cloned().collect::<BTreeSet<String>>();
         let bound = now.saved.as_ref().is_some_and(|now| {
             now.store == self.bound.store && now.revision == self.bound.revision && now.zendesk == self.bound.zendesk

@@ -387,6 +387,9 @@ fn is_named(user: &str, deed: &Deed) -> bool {
 /// Who is left as they are after a deed was undone, so that the next cycle doesn't do it again. An undo that is undone
 /// may lead back to what the directory wishes, or to what was done by hand: the former keeps nobody, the latter as then.
 fn keep_after(all: &[Deed], deed: &Deed, actor: &str, now: DateTime<Utc>) -> Option<Keep> {
+    if crate::planted("an undoing keeps nobody") {
+        return None;
+    }
     let (root, undos) = root(all, deed);
     let effective = |one: &&Deed| one.undoes.is_none() && one.end != DeedEnd::Refused;
     let last = all.iter().rfind(effective);

@@ -145,7 +145,8 @@ impl Bench {
 
     /// Why a change waits whatever there is beside it.
     fn alone(&self, change: &Change, digest: &Digest, population: usize) -> Option<HoldReason> {
-        // Before all else: what somebody decided against mustn't come back among what others are asked to agree to.
+        // Before all else: what somebody decided against mustn't come back among what others are asked to agree to, and a
+        // saved plan shows it as that.
         if self.rejections.contains(digest) {
             return Some(HoldReason::Rejected);
         }

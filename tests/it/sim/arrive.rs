@@ -41,6 +41,7 @@ pub fn arrive(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
     world.rig.clock.advance(TimeDelta::days(4));
     mend_mails(world, oracle);
     world.note_people();
+    super::orders::cease(world, oracle)?;
     world.rig.engine().retry(None, None, "alice").unwrap();
     let quiet = settle(world, oracle)?;
     for app in 0..world.rig.apps.len() {
@@ -80,6 +81,8 @@ fn settle(world: &mut World, oracle: &mut Oracle) -> Result<bool, String> {
 }
 
 fn step_plain(world: &mut World, oracle: &mut Oracle) -> Result<Ran, String> {
+    // What failed is tried again by a person's word.
+    oracle.tries.forget();
     world.rig.clock.advance(TimeDelta::minutes(15));
     let before = oracle.before(world);
     judged(world, oracle, &before, None)
@@ -139,7 +142,10 @@ fn as_wanted(world: &World, oracle: &Oracle, app: usize) -> Result<(), String> {
         // Without the link, a marker that the directory fills never leads to an admin's account.
         let marker = matches!(rules.mapping.external_id(), ExternalIdRule::Template(_));
         let floor = user.role == Role::Admin && desk.admins() <= rules.admins_min;
-        if floor || world.lost && marker && user.role == Role::Admin {
+        // What a creation gave whose answer was lost isn't known to be ours.
+        let unanswered = desk.writes.iter().any(|write| write.account == Some(user.id) && !write.answered);
+        let lost = world.lost_of(app, person) || unanswered;
+        if floor || lost && marker && user.role == Role::Admin {
             continue;
         }
         let mut amiss = Vec::new();
@@ -151,8 +157,8 @@ fn as_wanted(world: &World, oracle: &Oracle, app: usize) -> Result<(), String> {
         check("name", user.name == wish.name);
         check("email", user.email.as_ref() == Some(&wish.email));
         check("phone", user.texts.get(&Field::Phone).map_or("", String::as_str) == wish.phone);
-        role_and_grants(&desk, user, wish, world, &mut check);
-        check("suspension", user.suspended != Some(By::Us) || world.lost);
+        role_and_grants(&desk, user, wish, lost, &mut check);
+        check("suspension", user.suspended != Some(By::Us) || lost);
         if !amiss.is_empty() {
             return Err(format!(
                 "{person} in {}: {} not as wanted: {user:?} against {wish:?}",
@@ -170,7 +176,7 @@ fn as_wanted(world: &World, oracle: &Oracle, app: usize) -> Result<(), String> {
         if held_as_nested_admin(world, app, person) {
             continue;
         }
-        if !known && world.lost || world.touched[app].contains(id) || floor {
+        if !known && world.lost_of(app, person) || world.touched[app].contains(id) || floor {
             continue;
         }
         if user.suspended.is_none() || user.role != Role::EndUser {
@@ -188,12 +194,12 @@ fn held_as_nested_admin(world: &World, app: usize, person: &PersonId) -> bool {
     admins.filter(|one| one.directory == person.directory).any(|one| company.holds(one.group, person.entry))
 }
 
-fn role_and_grants(desk: &Desk, user: &User, wish: &Wish, world: &World, check: &mut impl FnMut(&str, bool)) {
+fn role_and_grants(desk: &Desk, user: &User, wish: &Wish, lost: bool, check: &mut impl FnMut(&str, bool)) {
     // Without the link nobody knows who gave a custom role.
-    let foreign = world.lost && user.custom_role.is_some();
+    let foreign = lost && user.custom_role.is_some();
     let custom = user.custom_role.and_then(|id| desk.custom_roles.get(&id).cloned());
     let role = custom.map_or(RoleGrant::Plain(user.role), RoleGrant::Custom);
-    let by_hand = (user.raised_by_hand || world.lost) && user.role >= wish.role.role();
+    let by_hand = (user.raised_by_hand || lost) && user.role >= wish.role.role();
     check("role", role == wish.role || by_hand || foreign);
     let groups = desk.group_names(user);
     check("groups", wish.groups.is_subset(&groups));
@@ -201,10 +207,10 @@ fn role_and_grants(desk: &Desk, user: &User, wish: &Wish, world: &World, check: 
     let by_hand: BTreeSet<&String> = user.groups_by_hand.iter().map(|id| &desk.groups[id]).collect();
     let automatic = desk.default_group.map(|id| &desk.groups[&id]);
     // A lost store no longer knows what was given; the automatic group may stay after a creation that broke off.
-    check("further groups", world.lost || extra.iter().all(|one| by_hand.contains(*one) || Some(*one) == automatic));
+    check("further groups", lost || extra.iter().all(|one| by_hand.contains(*one) || Some(*one) == automatic));
     check("tags", wish.tags.is_subset(&user.tags));
     let extra: BTreeSet<&String> = user.tags.difference(&wish.tags).collect();
-    check("further tags", world.lost || extra.iter().all(|one| user.tags_by_hand.contains(*one)));
+    check("further tags", lost || extra.iter().all(|one| user.tags_by_hand.contains(*one)));
     let default = user.default_group.map(|id| &desk.groups[&id]);
     check(
         "default group",

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 
 use zendesk_dirsync::domain::id::EntryId;
 
+use super::orders::Words;
 use super::world::World;
 use crate::support::memory::{CallKind, CallTrouble, LedgerState, ReadTrouble, Refusal, STATE, Short};
 
@@ -106,6 +107,7 @@ impl World {
         }
         if self.rng.one_in(self.style.fault_in) {
             let fault = self.rng.pick(Fault::ALL).unwrap();
+            self.orders.trouble.calm = false;
             self.inject(fault);
         }
     }
@@ -270,12 +272,14 @@ impl World {
         self.copy = None;
         let replaced = fault == Fault::StoreLostNoticed;
         self.rig.ledger.restore(LedgerState { replaced, ..LedgerState::default() });
+        self.store_is_new();
         self.decisions.approved.iter_mut().for_each(BTreeMap::clear);
+        self.decisions.words = Words::default();
         true
     }
 
     /// An older copy takes the store's place, with what had been decided then; the store notices.
-    fn put_store_back(&mut self) -> bool {
+    pub fn put_store_back(&mut self) -> bool {
         let open = self.rig.ledger.with(|state| !state.intents.is_empty());
         let Some((state, decisions)) = self.copy.take() else { return false };
         if open || !self.renamed.is_empty() || !self.stash.is_empty() {
@@ -283,7 +287,7 @@ impl World {
         }
         self.lost = true;
         self.breaks += 1;
-        self.rig.ledger.restore(LedgerState { replaced: true, accepted: BTreeMap::new(), ..state });
+        self.put_back(state);
         self.decisions = decisions;
         true
     }

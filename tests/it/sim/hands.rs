@@ -15,8 +15,13 @@ impl World {
         if self.rig.ledger.with(|state| !state.intents.is_empty()) {
             return;
         }
-        let ids: Vec<u64> =
-            desk.with(|desk| desk.users.values().filter(|user| user.live && user.id > 5).map(|user| user.id).collect());
+        let ids: Vec<u64> = desk.with(|desk| {
+            desk.users
+                .values()
+                .filter(|user| user.live && user.id > 5 && user.email.is_some())
+                .map(|user| user.id)
+                .collect()
+        });
         let kind = self.rng.below(9);
         if kind == 0 {
             return self.customer(app);

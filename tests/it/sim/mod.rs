@@ -7,6 +7,7 @@ mod faults;
 mod hands;
 mod mistakes;
 mod oracle;
+mod orders;
 mod person;
 #[cfg(feature = "planted")]
 mod planted;

@@ -13,7 +13,10 @@ pub const APPROVAL_DAYS: i64 = 7;
 
 impl World {
     fn waiting(&self) -> Vec<HoldRecord> {
-        let waits = |hold: &&HoldRecord| hold.state == HoldState::Waiting && !hold.changes.is_empty();
+        let out = &self.rig.out_apps;
+        let waits = |hold: &&HoldRecord| {
+            hold.state == HoldState::Waiting && !hold.changes.is_empty() && !out.contains(&hold.app)
+        };
         self.rig.ledger.with(|state| state.holds.values().flatten().filter(waits).cloned().collect())
     }
 

@@ -43,6 +43,21 @@ const PLANTS: &[(&str, &str)] = &[
     ("only a listed member becomes an admin", "nested admins"),
     ("two people with one mail are rejected", "two people share a mail"),
     ("every field is looked at", "a new name is overlooked"),
+    ("in a pause nothing is carried out", "a pause isn't kept"),
+    ("in a pause nothing is undone or applied", "a word is carried out in a pause"),
+    ("a removal by hand isn't given back", "a removal by hand is forgotten"),
+    ("a released account is let alone", "a release is forgotten"),
+    ("what was undone stays so", "an undoing keeps nobody"),
+    ("an undoing brings everything back", "an undoing leaves the tags"),
+    ("a cycle for one person is for one", "one is everybody"),
+    ("an edit's difference waits", "an edit isn't compared"),
+    ("an edit is agreed to by a person", "an edit is agreed to at once"),
+    ("a saved plan is carried out whole or not at all", "a saved plan is carried out in part"),
+    ("who failed has pauses", "what failed is tried at once"),
+    ("an app that refuses us has pauses", "a quarantine has no pauses"),
+    ("an app in quarantine is probed with one change", "a probe is everything"),
+    ("one failure doesn't stop the others", "one failure ends the app"),
+    ("a second copy writes nothing", "the lease isn't asked for"),
 ];
 
 #[test]

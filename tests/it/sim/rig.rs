@@ -39,6 +39,32 @@ pub enum Ran {
     Aborted(Abort),
     /// A fuse burnt: the process was gone.
     Died,
+    /// A command was answered.
+    Answered(Box<Reply>),
+}
+
+impl Ran {
+    /// Whether the process went on, with a store and a report.
+    pub fn is_whole(&self) -> bool {
+        match self {
+            Self::Ended(_) => true,
+            Self::Answered(reply) => reply.code() != 7,
+            Self::Aborted(_) | Self::Died => false,
+        }
+    }
+
+    /// The name of the cycle that it was.
+    pub fn cycle_name(&self) -> Option<String> {
+        match self {
+            Self::Ended(report) => Some(report.summary.cycle.to_string()),
+            Self::Answered(reply) => match &**reply {
+                Reply::Cycle { cycle, .. } => Some(cycle.cycle.clone()),
+                Reply::Undo { undo, .. } => undo.carried.as_ref().map(|carried| carried.cycle.clone()),
+                _ => None,
+            },
+            Self::Aborted(_) | Self::Died => None,
+        }
+    }
 }
 
 /// Fakes with the configuration over them.
@@ -52,6 +78,9 @@ pub struct Rig {
     pub limits: Limits,
     /// How each directory is read.
     pub scopes: BTreeMap<DirectoryName, Digest>,
+    /// What is there, and not configured any more.
+    pub out_apps: BTreeSet<AppName>,
+    pub out_directories: BTreeSet<DirectoryName>,
     /// What each text said.
     written: RefCell<BTreeMap<String, Written>>,
     runtime: tokio::runtime::Runtime,
@@ -71,6 +100,8 @@ impl Rig {
             apps: Vec::new(),
             limits: Limits::default(),
             scopes: BTreeMap::new(),
+            out_apps: BTreeSet::new(),
+            out_directories: BTreeSet::new(),
             written: RefCell::default(),
             runtime,
         }
@@ -120,8 +151,13 @@ impl Rig {
             identity: format!("https://{}.zendesk.com", rules.app),
         };
         Engine {
-            directories: self.directories.clone(),
-            apps: self.apps.iter().map(app).collect(),
+            directories: self
+                .directories
+                .iter()
+                .filter(|one| !self.out_directories.contains(zendesk_dirsync::engine::ports::Directory::name(*one)))
+                .cloned()
+                .collect(),
+            apps: self.apps.iter().filter(|(rules, _)| !self.out_apps.contains(&rules.app)).map(app).collect(),
             ledger: self.ledger.clone(),
             report: self.report.clone(),
             clock: self.clock.clone(),
@@ -133,7 +169,7 @@ impl Rig {
     /// The configuration as a text that stands for it, and what the ledger says was accepted, as it was read then.
     fn configuration(&self) -> Configuration {
         let mut text = String::new();
-        for (rules, _) in &self.apps {
+        for (rules, _) in self.apps.iter().filter(|(rules, _)| !self.out_apps.contains(&rules.app)) {
             text += &format!("{} {}\n", rules.app, rules.digest());
         }
         text += &format!("{:?}", self.scopes);
@@ -157,6 +193,13 @@ impl Rig {
             Ok(Outline { rules: rules.into_values().collect(), scopes, limits })
         });
         Configuration { text, scopes: self.scopes.clone(), former, reader }
+    }
+
+    /// An app's rules, as the ledger says that they were accepted.
+    pub fn accepted(&self, app: usize) -> Option<AppRules> {
+        let app = &self.apps[app].0.app;
+        let text = self.ledger.with(|state| state.configurations.get(app).cloned())?;
+        self.written.borrow().get(&text).and_then(|(rules, _)| rules.get(app).cloned())
     }
 
     /// Runs a cycle in a fresh engine, a quarter of an hour after the last one.

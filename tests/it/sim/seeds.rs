@@ -13,6 +13,7 @@ use zendesk_dirsync::domain::outcome::Notice;
 use super::arrive::arrive;
 use super::faults::Fault;
 use super::oracle::{self, Oracle};
+use super::orders::{self, Occasion, Order};
 use super::rig::Ran;
 use super::world::World;
 
@@ -52,6 +53,8 @@ fn generated_histories_never_harm_and_always_arrive() {
     if seeds.end - seeds.start >= SEEDS {
         let never: Vec<&Fault> = Fault::ALL.iter().filter(|fault| !figures.faults.contains_key(fault)).collect();
         assert!(never.is_empty(), "kinds of fault that never happened: {never:?}");
+        let never: Vec<&Order> = Order::ALL.iter().filter(|order| !figures.orders.contains_key(order)).collect();
+        assert!(never.is_empty(), "kinds of order that were never given: {never:?}");
     }
 }
 
@@ -91,6 +94,7 @@ struct Figures {
     /// What they took of a processor.
     took: Duration,
     faults: BTreeMap<Fault, u64>,
+    orders: BTreeMap<Order, u64>,
     holds: BTreeMap<String, u64>,
     /// How often people had to decide in the end, until nothing waited.
     decisions: BTreeMap<usize, u64>,
@@ -105,8 +109,9 @@ impl Figures {
             waits += desk.told_to_wait();
         }
         let (faults, holds) = (world.faults.counts.clone(), world.holds.clone());
+        let orders = world.orders.counts.clone();
         let decisions = BTreeMap::from([(world.decided_at_the_end, 1)]);
-        Self { seeds: 1, days: world.days, cycles: world.cycles, writes, waits, took, faults, holds, decisions }
+        Self { seeds: 1, days: world.days, cycles: world.cycles, writes, waits, took, faults, orders, holds, decisions }
     }
 
     fn add(&mut self, other: &Self) {
@@ -117,6 +122,7 @@ impl Figures {
         self.waits += other.waits;
         self.took += other.took;
         add_up(&mut self.faults, &other.faults);
+        add_up(&mut self.orders, &other.orders);
         add_up(&mut self.holds, &other.holds);
         add_up(&mut self.decisions, &other.decisions);
     }
@@ -133,6 +139,8 @@ impl Figures {
         self.holds.iter().for_each(|(code, count)| println!("  {code}: {count}"));
         println!("faults ({} kinds):", self.faults.len());
         self.faults.iter().for_each(|(fault, count)| println!("  {fault:?}: {count}"));
+        println!("orders ({} kinds):", self.orders.len());
+        self.orders.iter().for_each(|(order, count)| println!("  {order:?}: {count}"));
     }
 }
 
@@ -220,6 +228,7 @@ fn history(world: &mut World) -> Result<(), String> {
             break;
         }
         events(world)?;
+        orders::event(world, &mut oracle)?;
         world.rig.clock.advance(TimeDelta::minutes(*minutes));
         step(world, &mut oracle)?;
         world.restart();
@@ -261,6 +270,9 @@ fn step(world: &mut World, oracle: &mut Oracle) -> Result<Ran, String> {
         None
     };
     let ran = judged(world, oracle, &before, only.as_deref())?;
+    if only.is_none() && matches!(ran, Ran::Ended(_)) {
+        orders::trouble::after_cycle(world)?;
+    }
     if matches!(&ran, Ran::Ended(report) if report.faults.is_empty() && only.is_none()) {
         for at in 0..world.stable.len() {
             let trouble = world.rig.directories[at].trouble();
@@ -280,6 +292,7 @@ pub fn judged(
     only: Option<&str>,
 ) -> Result<Ran, String> {
     let told = world.rig.report.with(<[_]>::len);
+    world.orders.occasion = Occasion::Cycle(only.map(str::to_owned));
     let ran = world.rig.run_now(only);
     world.cycles += 1;
     if world.tracing {
@@ -289,11 +302,15 @@ pub fn judged(
         Ran::Ended(report) => report.summary.text.clone(),
         Ran::Aborted(why) => why.to_string(),
         Ran::Died => "died".to_owned(),
+        Ran::Answered(reply) => format!("{reply:?}"),
     };
     world.tell(format!("cycle{}: {how}", only.map(|one| format!(" for {one}")).unwrap_or_default()));
     world.rig.fuse.mend();
     world.note_holds();
     oracle.judge(world, before, &ran)?;
+    if only.is_some() && matches!(ran, Ran::Ended(_)) {
+        world.orders.count(Order::OnceUser);
+    }
     if !matches!(ran, Ran::Ended(_)) {
         world.new_process();
     }

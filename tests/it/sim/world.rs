@@ -15,6 +15,7 @@ use zendesk_dirsync::engine::ports::{Clock as _, Directory as _};
 use zendesk_dirsync::report::verify::verify;
 
 use super::faults::Faults;
+use super::orders::{Orders, Words};
 use super::reference::{Given, Truth, truths};
 use super::rig::{Rig, gives, mapping, rules};
 use super::rng::Rng;
@@ -31,6 +32,8 @@ pub struct Approval {
 #[derive(Debug, Clone, Default)]
 pub struct Decisions {
     pub approved: Vec<BTreeMap<Digest, Approval>>,
+    /// What a person ordered.
+    pub words: Words,
 }
 
 /// How a world goes, for all of its days.
@@ -77,6 +80,7 @@ pub struct World {
     /// Whether the store was lost once, or put back from a copy.
     pub lost: bool,
     pub faults: Faults,
+    pub orders: Orders,
     /// How often the clock jumped or the store was another: windows count anew.
     pub breaks: u64,
     /// Days and cycles that passed.
@@ -146,7 +150,7 @@ impl World {
             rig.apps[at].1.paced(wire);
         }
         let apps = rig.apps.len();
-        let decisions = Decisions { approved: vec![BTreeMap::new(); apps] };
+        let decisions = Decisions { approved: vec![BTreeMap::new(); apps], words: Words::default() };
         let mut world = Self {
             rng,
             rig,
@@ -165,6 +169,7 @@ impl World {
             touched: vec![BTreeSet::new(); apps],
             lost: false,
             faults: Faults::default(),
+            orders: Orders::new(seed),
             breaks: 0,
             days: 0,
             cycles: 0,
@@ -176,6 +181,7 @@ impl World {
             tracing: false,
         };
         world.note_people();
+        super::orders::begin(&mut world);
         if world.rng.one_in(4) {
             world.journal = Some(memory_dir());
             world.take_journal_up();
@@ -244,7 +250,21 @@ impl World {
 
     /// What is truly wanted in an app at a moment.
     pub fn truths(&self, app: usize, now: DateTime<Utc>) -> BTreeMap<PersonId, Truth> {
-        truths(&self.companies(), &self.given[app], now)
+        let suffix = self.orders.edits.suffix.get(app).copied().unwrap_or_default();
+        self.truths_of(&self.given[app], suffix, now)
+    }
+
+    /// What is truly wanted by other assignments, with something behind each name.
+    pub fn truths_of(&self, given: &[Given], suffix: &str, now: DateTime<Utc>) -> BTreeMap<PersonId, Truth> {
+        let mut all = truths(&self.companies(), given, now);
+        if !suffix.is_empty() {
+            let wanted = all.values_mut().filter_map(|truth| match truth {
+                Truth::Wanted(wish) => Some(wish),
+                Truth::Rejected | Truth::Unusable | Truth::Out => None,
+            });
+            wanted.for_each(|wish| wish.name.push_str(suffix));
+        }
+        all
     }
 
     /// The external id that a person's account must carry in an app.

@@ -128,7 +128,7 @@ impl Work<'_> {
             before.tags.difference(&left.tags).filter(|tag| !has.contains(*tag)).cloned().collect();
         let remove: BTreeSet<String> =
             left.tags.difference(&before.tags).filter(|tag| has.contains(*tag)).cloned().collect();
-        if add.is_empty() && remove.is_empty() {
+        if add.is_empty() && remove.is_empty() || crate::planted("an undoing leaves the tags") {
             return;
         }
         let after = has.difference(&remove).chain(&add).cloned().collect();

@@ -38,7 +38,7 @@ impl Oracle {
 
     /// What was let go on and begun doesn't count again.
     pub(super) fn forget_spent(&self, world: &mut World, noted: &[Noted], ran: &Ran) {
-        if matches!(ran, Ran::Ended(report) if report.faults.is_empty()) {
+        if ran.is_whole() && !matches!(ran, Ran::Ended(report) if !report.faults.is_empty()) {
             for app in 0..world.rig.apps.len() {
                 let begun = begun(noted, &world.rig.apps[app].0.app);
                 world.decisions.approved[app].retain(|digest, _| !begun.contains(digest));
@@ -56,7 +56,11 @@ fn both_ways(app: &AppName, new: &[Notice], writes: &[Write]) -> Result<(), Stri
         }
     }
     for notice in told.iter().filter(|notice| notice.verdict == Verdict::Done && writes_something(notice)) {
-        let done = |write: &&Write| write.effect == Ok(Effect::Done) && matches(notice, write);
+        // Of a call that wasn't answered it is only known that all is as it should be.
+        let recovered = notice.cause.as_ref().is_some_and(|cause| cause.code == "recovered");
+        let done = |write: &&Write| {
+            (write.effect == Ok(Effect::Done) || recovered && !write.answered) && matches(notice, write)
+        };
         if !writes.iter().any(|write| done(&write)) {
             return Err(format!("{TRUE}: {notice:?}"));
         }
@@ -74,7 +78,7 @@ fn begun(noted: &[Noted], app: &AppName) -> BTreeSet<Digest> {
 
 /// Nothing that was begun is still let go on when the cycle has ended.
 pub(super) fn spent(world: &World, noted: &[Noted], ran: &Ran) -> Result<(), String> {
-    if !matches!(ran, Ran::Ended(_)) {
+    if !ran.is_whole() {
         return Ok(());
     }
     world.rig.ledger.with(|state| {
@@ -94,7 +98,9 @@ pub(super) fn spent(world: &World, noted: &[Noted], ran: &Ran) -> Result<(), Str
 
 fn attempted(notice: &Notice) -> bool {
     let verdict = matches!(notice.verdict, Verdict::Done | Verdict::Already | Verdict::Refused | Verdict::Unknown);
-    verdict && matches!(notice.subject, Subject::Account(_))
+    // The last record of an undoing is about no one.
+    let undone = notice.subject == Subject::Undo && notice.entry.is_some();
+    verdict && (undone || matches!(notice.subject, Subject::Account(_)))
 }
 
 fn writes_something(notice: &Notice) -> bool {

@@ -12,6 +12,7 @@ use zendesk_dirsync::engine::ports::{Clock as _, Intent};
 use super::super::reference::Truth;
 use super::super::world::World;
 use super::Before;
+use super::edits::Former;
 use crate::support::memory::{Company, Noted, Use, User, Write};
 
 /// One app in one cycle.
@@ -26,6 +27,8 @@ pub struct Look<'a> {
     pub approved: BTreeSet<PersonId>,
     /// People of whom a change was begun that a person had decided against.
     pub against: BTreeSet<PersonId>,
+    /// Of whom the configuration that was agreed to wishes something else.
+    pub former: Former,
     /// The owner and our own user.
     pub untouchable: BTreeSet<u64>,
     pub groups: BTreeMap<u64, String>,
@@ -55,9 +58,16 @@ impl<'a> Look<'a> {
         let begun = |of: &dyn Fn(&Digest) -> bool| -> BTreeSet<PersonId> {
             intents.iter().filter(|(_, one, _)| of(&one.digest)).map(|(_, one, _)| one.person.clone()).collect()
         };
+        let mut approved = begun(&|digest| standing.contains_key(digest));
+        approved.extend(world.orders.let_go.iter().filter(|(at, _)| *at == app).map(|(_, person)| person.clone()));
         Self {
-            approved: begun(&|digest| standing.contains_key(digest)),
-            against: begun(&|digest| before.against.contains(digest) && !standing.contains_key(digest)),
+            approved,
+            // Whoever is named in an order was decided about anew.
+            against: begun(&|digest| before.against.contains(digest) && !standing.contains_key(digest))
+                .into_iter()
+                .filter(|person| !world.orders.let_go.contains(&(app, person.clone())))
+                .collect(),
+            former: super::edits::former(world, app, before.now),
             world,
             app,
             rules,

@@ -4,9 +4,14 @@
 //! `rules` are about a single write, `sums` about all of a cycle, `agree` about what was told of them.
 
 mod agree;
+pub mod edits;
 mod look;
+pub mod past;
 mod rules;
 mod sums;
+pub mod tries;
+pub mod wish;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,6 +22,7 @@ use zendesk_dirsync::domain::id::{AppName, Digest, EntryId, ExternalId, PersonId
 use zendesk_dirsync::engine::ports::{Clock as _, HoldRecord, HoldState};
 
 use self::look::Look;
+use super::orders::Occasion;
 use super::rig::Ran;
 use super::world::World;
 use crate::support::memory::Write;
@@ -24,7 +30,13 @@ use crate::support::memory::Write;
 /// The names of all rules that are judged after every cycle.
 pub fn names() -> Vec<&'static str> {
     let each = rules::RULES.iter().map(|(name, _)| *name);
-    each.chain(sums::RULES.iter().map(|(name, _)| *name)).chain(agree::NAMES).chain([UNLINKED]).collect()
+    each.chain(sums::RULES.iter().map(|(name, _)| *name))
+        .chain(agree::NAMES)
+        .chain(words::NAMES)
+        .chain(edits::NAMES)
+        .chain(tries::NAMES)
+        .chain([UNLINKED])
+        .collect()
 }
 
 const UNLINKED: &str = "accounts that are nobody's are never written";
@@ -40,11 +52,16 @@ pub struct Oracle {
     /// When whose access was ended that nobody had let go on, by app.
     removals: Vec<Vec<(Duration, PersonId)>>,
     breaks: u64,
+    /// What the last cycles did.
+    pub past: past::History,
+    pub tries: tries::Tries,
 }
 
 /// The moment before a cycle.
 pub struct Before {
     pub now: DateTime<Utc>,
+    pub passed: Duration,
+    pub breaks: u64,
     /// The groups that gave a managed person their account, by app.
     through: Vec<BTreeMap<PersonId, BTreeSet<EntryId>>>,
     population: Vec<usize>,
@@ -54,6 +71,26 @@ pub struct Before {
     against: BTreeSet<Digest>,
     noted: usize,
     reads_broken: Vec<usize>,
+    /// Calls to each app.
+    calls: Vec<u64>,
+}
+
+impl Before {
+    /// All that is wished, in words that can be compared, where it may matter to an account.
+    fn wishes(&self, world: &World, app: usize, id: u64) -> String {
+        let known = world.rig.ledger.with(|state| {
+            let mine = |((of, _), known): &(&(AppName, PersonId), &_)| {
+                let known: &zendesk_dirsync::domain::account::KnownAccount = known;
+                *of == world.rig.apps[app].0.app && known.account.0 == id
+            };
+            state.accounts.iter().find(mine).map(|((_, person), known)| (person.clone(), known.clone()))
+        });
+        let Some((person, known)) = known else {
+            return String::new();
+        };
+        let wish = wish::wish_of(world, &world.truths(app, self.now), &person);
+        format!("{wish:?} {:?} {known:?}", world.rig.apps[app].0.digest())
+    }
 }
 
 fn against(hold: &HoldRecord) -> Option<Vec<Digest>> {
@@ -70,6 +107,8 @@ impl Oracle {
             compared: (vec![0; apps], 0),
             removals: vec![Vec::new(); apps],
             breaks: 0,
+            past: past::History::default(),
+            tries: tries::Tries::default(),
         }
     }
 
@@ -84,12 +123,15 @@ impl Oracle {
             let used = |app: &AppName| of(app).iter().filter(|(_, known)| known.standing.in_use()).count();
             Before {
                 now: world.rig.clock.now(),
+                passed: world.rig.clock.passed(),
+                breaks: world.breaks,
                 through: apps.iter().map(|(rules, _)| through(&rules.app)).collect(),
                 population: apps.iter().map(|(rules, _)| used(&rules.app)).collect(),
                 accepted: state.accepted.keys().cloned().collect(),
                 replaced: state.replaced,
                 against: state.holds.values().flatten().filter_map(against).flatten().collect(),
                 noted: world.rig.ledger.noted_count(),
+                calls: apps.iter().map(|(_, desk)| desk.calls()).collect(),
                 reads_broken: world.rig.directories.iter().map(|one| one.reads_broken()).collect(),
             }
         })
@@ -103,27 +145,53 @@ impl Oracle {
             self.breaks = world.breaks;
             self.removals.iter_mut().for_each(Vec::clear);
         }
+        words::look(world, before);
+        let mut done = past::Past::new(ran.cycle_name().unwrap_or_default());
+        let mut wrote: Vec<BTreeSet<u64>> = Vec::new();
+        let (mut agreed, mut formers) = (BTreeSet::new(), Vec::new());
         for app in 0..world.rig.apps.len() {
+            formers.push(edits::former(world, app, before.now));
             let from = self.judged[app];
             let new: Vec<Write> = world.rig.apps[app].1.with(|desk| desk.writes[from..].to_vec());
             self.judged[app] = from + new.len();
+            wrote.push(new.iter().filter_map(|write| write.account).collect());
             if let Some(broken) = world.rig.apps[app].1.pace_broken() {
                 return Err(format!("{}: {broken}", sums::PACE));
             }
             if new.is_empty() {
                 continue;
             }
+            words::refused(ran, new.len())?;
+            let truths = std::cell::OnceCell::new();
             let look = Look::new(world, app, before, &noted);
             for write in &new {
                 let person = self.learn(&look, write)?;
+                words::judge(&look, write, person.as_ref())?;
+                edits::judge(&look, write, person.as_ref())?;
                 rules::judge(&look, write, person.as_ref())?;
+                if let Some(person) = &person {
+                    done.note(app, person, write, || {
+                        // What only a word wished is nobody's wish afterwards.
+                        let cycle = matches!(world.orders.occasion, Occasion::Cycle(_));
+                        let now = || world.truths(app, world.rig.clock.now());
+                        cycle.then(|| wish::steady_by(world, &look.truths, truths.get_or_init(now), person)).flatten()
+                    });
+                }
             }
+            let mine = look.approved.iter().filter(|person| look.former.contains_key(*person));
+            agreed.extend(mine.map(|person| (app, person.clone())));
             self.removals[app]
                 .extend(look.removed(&self.owners[app], &new).into_iter().map(|who| (world.rig.clock.passed(), who)));
             sums::judge(&look, &self.owners[app], &self.removals[app], &new)?;
         }
+        if !done.cycle.is_empty() && !done.tried.is_empty() {
+            self.past.push(done);
+        }
+        self.tries.judge(world, before, ran, &wrote)?;
+        edits::after(world, agreed, &formers);
+        super::orders::copies::after(world);
         agree::spent(world, &noted, ran)?;
-        if matches!(ran, Ran::Ended(_)) {
+        if ran.is_whole() {
             self.forget_spent(world, &noted, ran);
             if world.rig.ledger.with(|state| state.intents.is_empty()) {
                 self.agree(world)?;
@@ -134,12 +202,24 @@ impl Oracle {
 
     /// Learns whose an account is; a first write to one that was there before must be allowed.
     fn learn(&mut self, look: &Look<'_>, write: &Write) -> Result<Option<PersonId>, String> {
-        let Some(id) = write.account else { return Ok(look.person(&self.owners[look.app], write)) };
-        if let Some(person) = self.owners[look.app].get(&id) {
+        let Some(id) = write.account else {
+            return Ok(look.person(&self.owners[look.app], write));
+        };
+        let tied = look.world.orders.tied.get(&(look.app, id)).cloned();
+        // What bears nobody's mark any more may be another's by now.
+        let unmarked = write.before.as_ref().filter(|user| user.external_id.is_none());
+        let others = unmarked.map_or_else(Vec::new, |user| look.rightful(user));
+        if let Some(person) = self.owners[look.app].get(&id)
+            && (others.is_empty() || others.contains(person))
+            && tied.as_ref().is_none_or(|tied| tied == person)
+        {
             return Ok(Some(person.clone()));
         }
         let marked = |id: Option<&ExternalId>| id.and_then(|id| look.world.person_of(look.app, id));
         let person = match (&write.step, &write.before) {
+            _ if look.world.orders.tied.contains_key(&(look.app, id)) => {
+                look.world.orders.tied.get(&(look.app, id)).cloned()
+            }
             (Step::Create(new), _) => marked(new.external_id.as_ref()),
             // Where several people could be meant, the marker that is written says who is.
             (Step::Write(patch), Some(user)) => {
@@ -156,6 +236,15 @@ impl Oracle {
             self.owners[look.app].insert(id, person.clone());
         }
         Ok(Some(person))
+    }
+
+    /// Forgets whose an account is that bears their mark no more: somebody else may take it.
+    pub fn forget(&mut self, world: &World, app: usize, account: u64) {
+        let Some(person) = self.owners[app].get(&account) else { return };
+        let mark = world.external_id(app, person);
+        if world.rig.apps[app].1.with(|desk| desk.users[&account].external_id.as_ref() != Some(&mark)) {
+            self.owners[app].remove(&account);
+        }
     }
 
     /// Whose an account is.

@@ -13,6 +13,7 @@ mod offline;
 mod paused;
 mod pauses;
 mod removed;
+mod saved;
 mod watched;
 mod whole;
 

@@ -102,6 +102,8 @@ pub struct MemoryZendesk {
     wire: Option<Arc<Mutex<Wire>>>,
     edits: Arc<Mutex<BTreeMap<u64, Edit>>>,
     lasting: Arc<Mutex<Lasting>>,
+    /// Accounts to which a write was refused, and whether we were.
+    refused: Arc<Mutex<(Vec<u64>, bool)>>,
     /// Where a lease is kept: what its calls must pass, if anything.
     lease: Option<Arc<Turnstile>>,
     clock: MemoryClock,
@@ -120,6 +122,7 @@ impl MemoryZendesk {
             wire: None,
             edits: Arc::default(),
             lasting: Arc::default(),
+            refused: Arc::default(),
             lease: None,
             clock,
             fuse,
@@ -215,6 +218,11 @@ impl MemoryZendesk {
         lock(&self.edits).insert(at, Edit(Box::new(edit)));
     }
 
+    /// The accounts to which a write was refused, and whether we were refused as such, since this was asked last.
+    pub fn take_refused(&self) -> (Vec<u64>, bool) {
+        std::mem::take(&mut lock(&self.refused))
+    }
+
     /// From now on everything goes right.
     pub fn mend(&self) {
         lock(&self.troubles).clear();
@@ -269,10 +277,12 @@ impl MemoryZendesk {
         let due = ahead.iter().position(|one| one.kind == kind && one.nth == 0);
         if let Some(one) = due.map(|at| ahead.remove(at)) {
             lock(&self.hits).push(one.tag);
+            lock(&self.refused).1 |= one.trouble == CallTrouble::Unauthorized;
             return Ok((number, Some(one.trouble)));
         }
-        let trouble = lock(&self.troubles).remove(&number);
-        Ok((number, trouble.or(lock(&self.lasting).calls)))
+        let trouble = lock(&self.troubles).remove(&number).or(lock(&self.lasting).calls);
+        lock(&self.refused).1 |= trouble == Some(CallTrouble::Unauthorized);
+        Ok((number, trouble))
     }
 
     /// Asks; answers what the answer leaves out.
@@ -407,6 +417,9 @@ impl Helpdesk for MemoryZendesk {
         let updates = account.filter(|_| matches!(step, Step::Write(_)));
         let (call, trouble) = self.call(CallKind::Write, updates)?;
         let trouble = trouble.or_else(|| self.lasting(account, step));
+        if trouble == Some(CallTrouble::Refuse) {
+            lock(&self.refused).0.extend(account.map(|id| id.0));
+        }
         let done = match trouble {
             Some(CallTrouble::Dropped) if read_back(step) => {
                 let id = account.unwrap_or(AccountId(0));
@@ -459,7 +472,10 @@ impl Helpdesk for MemoryZendesk {
         let Some(turnstile) = &self.lease else { return Ok(()) };
         turnstile.pass().await;
         self.fuse.pass();
+        let refused = lock(&self.refused).1;
         let (_, trouble) = self.call(CallKind::Write, None)?;
+        // The marker after the last write may be refused: that says nothing of the account.
+        lock(&self.refused).1 = refused;
         let takes_effect = matches!(trouble, None | Some(CallTrouble::UnansweredAfter | CallTrouble::GarbledAfter));
         let written = if takes_effect { write_marker(&mut lock(&self.desk), &self.app, over, mark) } else { Ok(()) };
         self.fuse.pass();

@@ -6,6 +6,7 @@ use zendesk_dirsync::engine::command::Command;
 use zendesk_dirsync::engine::ports::HoldRecord;
 
 use super::*;
+use crate::support::memory::{Names, Tombstone};
 
 /// A cycle in which something is otherwise; then it is as it was.
 fn meanwhile(rig: &Rig, otherwise: impl FnOnce(&mut crate::support::memory::Company)) {
@@ -253,7 +254,7 @@ fn a_word_about_some_who_are_gone_releases_no_others() {
         rig.limits.removals_24h = count(100);
         rig.limits.removals_7d = count(100);
         all_leave(&rig, 1..11);
-        rig.directory().change(|company| (11..21).for_each(|n| drop(company.people.remove(&id(n)))));
+        rig.directory().change(|company| (11..21).for_each(|n| company.delete(id(n), Tombstone::None, Names::Left)));
         rig.cycle();
         assert_eq!(holds_of(&rig, "source_gone")[0].len(), 10);
         let before = suspensions(&rig).len();

@@ -15,6 +15,7 @@ const PLANTS: &[(&str, &str)] = &[
     ("other updates stay within a cycle's limit", "updates"),
     ("removals of a day stay within their limit", "removals_24h"),
     ("removals of a week stay within their limit", "removals_7d"),
+    ("what takes or raises in a day stays within its limit", "takes_or_raises_24h"),
     ("the first cycle waits", "first_cycle"),
     ("a store in another's place waits", "store_replaced"),
     ("a missing group removes nobody", "group_missing"),

@@ -9,7 +9,6 @@ mod rules;
 mod sums;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use zendesk_dirsync::domain::change::Step;
@@ -37,8 +36,8 @@ pub struct Oracle {
     judged: Vec<usize>,
     /// Writes and notices compared so far.
     compared: (Vec<usize>, usize),
-    /// When whose access was ended that nobody had let go on, by app.
-    removals: Vec<Vec<(Duration, PersonId)>>,
+    /// What was done lately that nobody had let go on, by app.
+    recent: Vec<sums::Recent>,
     breaks: u64,
 }
 
@@ -68,7 +67,7 @@ impl Oracle {
             owners: vec![BTreeMap::new(); apps],
             judged: vec![0; apps],
             compared: (vec![0; apps], 0),
-            removals: vec![Vec::new(); apps],
+            recent: vec![sums::Recent::default(); apps],
             breaks: 0,
         }
     }
@@ -101,7 +100,7 @@ impl Oracle {
         // On a clock that jumps the product counts a day at most; here it counts anew.
         if self.breaks != world.breaks {
             self.breaks = world.breaks;
-            self.removals.iter_mut().for_each(Vec::clear);
+            self.recent.iter_mut().for_each(sums::Recent::clear);
         }
         for app in 0..world.rig.apps.len() {
             let from = self.judged[app];
@@ -118,9 +117,7 @@ impl Oracle {
                 let person = self.learn(&look, write)?;
                 rules::judge(&look, write, person.as_ref())?;
             }
-            self.removals[app]
-                .extend(look.removed(&self.owners[app], &new).into_iter().map(|who| (world.rig.clock.passed(), who)));
-            sums::judge(&look, &self.owners[app], &self.removals[app], &new)?;
+            sums::judge(&look, &self.owners[app], &mut self.recent[app], &new)?;
         }
         agree::spent(world, &noted, ran)?;
         if matches!(ran, Ran::Ended(_)) {

@@ -280,6 +280,53 @@ pub enum Step {
     Downgrade(Suspension),
 }
 
+impl Step {
+    /// The fields that it writes to an account that is there.
+    pub const fn patch(&self) -> Option<&Patch> {
+        match self {
+            Self::Write(patch) => Some(patch),
+            Self::Create(_)
+            | Self::Unmark
+            | Self::ChangeEmail { .. }
+            | Self::AddEmail(_)
+            | Self::EndSessions
+            | Self::Join(_)
+            | Self::Leave(_)
+            | Self::MakeDefault(_)
+            | Self::AddTags(_)
+            | Self::RemoveTags(_)
+            | Self::Downgrade(_) => None,
+        }
+    }
+
+    /// The same, to add to it.
+    pub const fn patch_mut(&mut self) -> Option<&mut Patch> {
+        if let Self::Write(patch) = self { Some(patch) } else { None }
+    }
+
+    /// The account that it makes.
+    pub const fn creation(&self) -> Option<&NewAccount> {
+        if let Self::Create(new) = self { Some(new) } else { None }
+    }
+
+    /// The role that the account has afterwards, if it sets one.
+    pub fn role(&self) -> Option<Role> {
+        let written = self.patch().and_then(|patch| patch.role).map(|(role, _)| role);
+        let downgraded = matches!(self, Self::Downgrade(_)).then_some(Role::EndUser);
+        self.creation().map(|new| new.role).or(written).or(downgraded)
+    }
+
+    /// The change of sign-in that it writes.
+    pub fn sign_in(&self) -> Option<SignIn> {
+        self.patch().and_then(|patch| patch.sign_in)
+    }
+
+    /// The address that it makes the primary one.
+    pub fn primary_email(&self) -> Option<&Email> {
+        if let Self::ChangeEmail { to, .. } = self { Some(to) } else { self.creation().map(|new| &new.email) }
+    }
+}
+
 /// Whose suspension stands when an account is downgraded. Zendesk may refuse to downgrade a suspended user (not known);
 /// only our own, just set in the same change, may be lifted for that and set again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -295,11 +295,11 @@ impl<P: Ports> Engine<P> {
     }
 
     pub(super) fn intent(&self, change: &Change, seq: u64, run: &Run<'_>) -> Intent {
-        let external_id = change.steps.iter().find_map(|step| match step {
-            Step::Create(new) => new.external_id.clone(),
-            Step::Write(patch) => patch.external_id.clone(),
-            _ => None,
-        });
+        let marks = |step: &Step| {
+            let patched = step.patch().and_then(|patch| patch.external_id.clone());
+            step.creation().and_then(|new| new.external_id.clone()).or(patched)
+        };
+        let external_id = change.steps.iter().find_map(marks);
         Intent {
             cycle: run.cycle.clone(),
             seq,
@@ -373,14 +373,8 @@ impl<P: Ports> Engine<P> {
             account: walked.account,
             suspended: Suspends::from(before.as_ref().is_some_and(|known| known.standing.suspended_by_us())),
         };
-        for (at, step) in change.steps.iter().enumerate() {
-            let walked = at < walked.steps;
-            match step {
-                Step::Write(patch) if walked && patch.sign_in.is_some() => {
-                    now.suspended = Suspends::from(patch.sign_in == Some(SignIn::Suspend));
-                }
-                _ => {}
-            }
+        if let Some(sign_in) = change.steps.iter().take(walked.steps).filter_map(Step::sign_in).next_back() {
+            now.suspended = Suspends::from(sign_in == SignIn::Suspend);
         }
         // A step that was answered with success and had no effect left the suspension as it was: still ours.
         let lifted = now.suspended == Suspends::No && walked.suspended == Some(Suspended::Yes);
@@ -392,20 +386,7 @@ impl<P: Ports> Engine<P> {
 }
 
 fn takes_seat(change: &Change) -> bool {
-    change.steps.iter().any(|step| match step {
-        Step::Create(new) => new.role != Role::EndUser,
-        Step::Write(patch) => patch.role.is_some_and(|(role, _)| role != Role::EndUser),
-        Step::ChangeEmail { .. }
-        | Step::AddEmail(_)
-        | Step::Unmark
-        | Step::EndSessions
-        | Step::Join(_)
-        | Step::Leave(_)
-        | Step::MakeDefault(_)
-        | Step::AddTags(_)
-        | Step::RemoveTags(_)
-        | Step::Downgrade(_) => false,
-    })
+    change.steps.iter().any(|step| step.role().is_some_and(|role| role != Role::EndUser))
 }
 
 fn elapsed(started: Instant) -> u64 {

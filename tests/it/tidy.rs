@@ -170,6 +170,7 @@ const ENGINE_FORMATS: &[&str] = &[
     "src/engine/progress.rs",
     "src/engine/saved.rs",
     "src/engine/undo/view.rs",
+    "src/engine/reply.rs",
     "src/engine/view.rs",
     "src/engine/byhand.rs",
     "src/engine/groups.rs",

@@ -246,10 +246,7 @@ impl Work<'_> {
         let further = |emails: &BTreeSet<Email>, primary: Option<&Email>| {
             FieldValue::Set(emails.iter().filter(|one| Some(*one) != primary).map(ToString::to_string).collect())
         };
-        let target = added.iter().find_map(|step| match step {
-            Step::ChangeEmail { to, .. } => Some(to.clone()),
-            _ => None,
-        });
+        let target = added.iter().find_map(Step::primary_email).cloned();
         let had = further(&now.emails, now.email.as_ref());
         let gets = further(&after, target.as_ref().or(now.email.as_ref()));
         if had != gets {
@@ -293,14 +290,8 @@ impl Work<'_> {
 
     fn finish(self, steps: Vec<Step>, known: Option<KnownAccount>, cycle: &CycleId) -> Inverse {
         let deed = &self.case.deed;
-        let sign_in = steps.iter().find_map(|step| match step {
-            Step::Write(patch) => patch.sign_in,
-            _ => None,
-        });
-        let raised = steps.iter().find_map(|step| match step {
-            Step::Write(patch) => patch.role.map(|(role, _)| role),
-            _ => None,
-        });
+        let sign_in = steps.iter().find_map(Step::sign_in);
+        let raised = steps.iter().any(|step| step.role() == Some(Role::Admin));
         let (action, class) = match (&known, &self.case.known, sign_in) {
             (_, _, Some(SignIn::Suspend)) => (Action::Deprovision, Class::RemovalShown),
             // An account that was made goes, though somebody else suspended it already.
@@ -312,7 +303,7 @@ impl Work<'_> {
             (Some(_), Some(_), None) if self.lost_or_raised => (Action::Update, Class::TakesOrRaises),
             (Some(_), Some(_), None) => (Action::Update, Class::Plain),
         };
-        let admin = raised == Some(Role::Admin) || (sign_in == Some(SignIn::Lift) && self.now.role == Role::Admin);
+        let admin = raised || (sign_in == Some(SignIn::Lift) && self.now.role == Role::Admin);
         let email = known.as_ref().map_or_else(|| deed.email.clone(), |known| known.written.email.clone());
         let name = known.as_ref().map_or_else(|| deed.name.clone(), |known| known.written.name.clone());
         let change = Change {

@@ -336,11 +336,5 @@ impl Conflict {
 
 /// The role that an account has once a change is carried out, if the change sets one.
 fn role_after(change: &Change) -> Option<Role> {
-    use super::change::Step;
-    change.steps.iter().rev().find_map(|step| match step {
-        Step::Downgrade(_) => Some(Role::EndUser),
-        Step::Write(patch) => patch.role.map(|(role, _)| role),
-        Step::Create(new) => Some(new.role),
-        _ => None,
-    })
+    change.steps.iter().rev().find_map(super::change::Step::role)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::assignment::Role;
-use crate::domain::change::{Change, SignIn, Step};
+use crate::domain::change::{Change, OldEmail, SignIn, Step};
 use crate::domain::id::Email;
 
 use super::{Conflict, ConflictReason, Context, Plan, role_after};
@@ -16,8 +16,7 @@ pub(super) fn keep_admins(plan: &mut Plan, context: &Context<'_>) {
     let mut kept = Vec::with_capacity(plan.changes.len());
     for change in std::mem::take(&mut plan.changes) {
         let is_admin = change.account.is_some_and(|id| admins.contains(&id));
-        let suspends =
-            change.steps.iter().any(|step| matches!(step, Step::Write(p) if p.sign_in == Some(SignIn::Suspend)));
+        let suspends = change.steps.iter().any(|step| step.sign_in() == Some(SignIn::Suspend));
         let ends = suspends || role_after(&change).is_some_and(|role| role != Role::Admin);
         if is_admin && ends {
             if remaining <= floor && !crate::planted("no floor of admins") {
@@ -33,19 +32,14 @@ pub(super) fn keep_admins(plan: &mut Plan, context: &Context<'_>) {
 
 /// The address that a change takes off an account.
 fn frees(change: &Change) -> Option<&Email> {
-    change.steps.iter().find_map(|step| match step {
-        Step::ChangeEmail { from: Some(from), old: crate::domain::change::OldEmail::Removed, .. } => Some(from),
-        _ => None,
+    change.steps.iter().find_map(|step| {
+        if let Step::ChangeEmail { from, old: OldEmail::Removed, .. } = step { from.as_ref() } else { None }
     })
 }
 
 /// The address that a change needs free.
 fn needs(change: &Change) -> Option<&Email> {
-    change.steps.iter().find_map(|step| match step {
-        Step::ChangeEmail { to, .. } => Some(to),
-        Step::Create(new) => Some(&new.email),
-        _ => None,
-    })
+    change.steps.iter().find_map(Step::primary_email)
 }
 
 /// Takes changes out of the plan that need an address which nobody gives up after all: whoever was to free it has a

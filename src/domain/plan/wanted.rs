@@ -190,10 +190,7 @@ impl Work<'_> {
         let mut difference = self.difference(&account, Some(known), &known.given_groups, &known.given_tags);
         if lift {
             difference.note("suspended", FieldValue::Flag(true), FieldValue::Flag(false));
-            match difference.steps.iter_mut().find_map(|step| match step {
-                Step::Write(patch) => Some(patch),
-                _ => None,
-            }) {
+            match difference.steps.iter_mut().find_map(Step::patch_mut) {
                 Some(patch) => patch.sign_in = Some(SignIn::Lift),
                 None => {
                     let lift = Patch { sign_in: Some(SignIn::Lift), ..Patch::default() };
@@ -473,11 +470,7 @@ impl Work<'_> {
         outcome: Option<KnownAccount>,
     ) -> Decision {
         let evidence = (!difference.takes_or_raises.is_empty()).then(|| difference.takes_or_raises.join(", "));
-        let makes_admin = difference.steps.iter().any(|step| match step {
-            Step::Create(new) => new.role == Role::Admin,
-            Step::Write(patch) => patch.role.is_some_and(|(role, _)| role == Role::Admin),
-            _ => false,
-        });
+        let makes_admin = difference.steps.iter().any(|step| step.role() == Some(Role::Admin));
         let guard = guard.or(makes_admin.then_some(Guard::MakesAdmin));
         Decision::Change(Box::new(Change {
             app: self.context.rules.app.clone(),

@@ -43,7 +43,7 @@ fn a_second_host_is_noticed_before_it_writes_and_takes_over_by_a_persons_word() 
     .assert_eq(&neat(&rig, &rig.run(&["lease", "show"]).expect(0).stdout));
     let checked = rig.run(&["check"]).expect(0).stdout;
     let checked: Vec<&str> = checked.lines().filter(|line| line.contains("lease")).collect();
-    assert!(checked[0].starts_with("good     app support: the lease was written last by "), "{checked:?}");
+    assert!(checked[0].starts_with("good     app support: the lease was written last by"), "{checked:?}");
     assert_eq!(checked[1].trim(), "zendesk-dirsync lease show --app support");
 
     // The second host reads a directory in which somebody got another name.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::domain::account::{KnownAccount, ObservedAccount, Suspended};
 use crate::domain::assignment::Role;
 use crate::domain::brake::ApprovedPlan;
-use crate::domain::change::{Action, CauseCode, Change, Class, Confirm, Guard, SignIn, Step};
+use crate::domain::change::{CauseCode, Change, Class, Confirm, Guard, SignIn, Step};
 use crate::domain::deed::{Deed, DeedEnd};
 use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName, EntryId};
 use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict};

@@ -86,20 +86,7 @@ pub(super) fn finished(change: &Change, account: Option<AccountId>) -> Option<Kn
 
 /// The role that a change writes, if it writes one.
 pub(super) fn role_written(change: &Change) -> Option<Role> {
-    change.steps.iter().find_map(|step| match step {
-        Step::Write(patch) => patch.role.map(|(role, _)| role),
-        Step::Create(_)
-        | Step::ChangeEmail { .. }
-        | Step::AddEmail(_)
-        | Step::Unmark
-        | Step::EndSessions
-        | Step::Join(_)
-        | Step::Leave(_)
-        | Step::MakeDefault(_)
-        | Step::AddTags(_)
-        | Step::RemoveTags(_)
-        | Step::Downgrade(_) => None,
-    })
+    change.steps.iter().filter_map(Step::patch).find_map(|patch| patch.role.map(|(role, _)| role))
 }
 
 /// What of an account isn't as it was written, if anything. `role` is the one that was just written, if one was.

@@ -198,7 +198,9 @@ impl World {
                 if off {
                     company.people.get_mut(id).unwrap().usable = Use::Disabled;
                 } else {
-                    company.groups.values_mut().for_each(|group| drop(group.members.remove(id)));
+                    company.groups.values_mut().for_each(|group| {
+                        group.members.remove(id);
+                    });
                 }
             }
         });

@@ -47,15 +47,18 @@ const PLANTS: &[(&str, &str)] = &[
 ];
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a person asks for one of them")]
+#[expect(clippy::disallowed_methods, reason = "a person asks for one of them, or for a rule")]
 fn each_planted_fault_is_found() {
     let only = std::env::var("SIM_PLANT").ok();
+    // Only what this rule finds counts, if one is named.
+    let rule_asked = std::env::var("SIM_RULE").unwrap_or_default();
     let mut missed = Vec::new();
     for (rule, name) in PLANTS.iter().filter(|(_, name)| only.as_ref().is_none_or(|only| only == name)) {
         zendesk_dirsync::plant(name);
         let mut found = None;
         run_all(1..SEEDS + 1, false, |seed, done| match done.why {
             Ok(()) => Go::On,
+            Err(why) if !why.starts_with(&rule_asked) => Go::On,
             Err(why) => {
                 found = Some((seed, why));
                 Go::Stop

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::domain::account::{KnownAccount, ObservedAccount, Suspended};
 use crate::domain::assignment::Role;
 use crate::domain::brake::ApprovedPlan;
-use crate::domain::change::{Action, CauseCode, Change, Class, Confirm, Guard, SignIn, Step};
+use crate::domain::change::{CauseCode, Change, Class, Confirm, Guard, SignIn, Step};
 use crate::domain::deed::{Deed, DeedEnd};
 use crate::domain::id::{AccountId, CycleId, Digest, DirectoryName, EntryId};
 use crate::domain::outcome::{Applied, Notice, Outcome, Problem, Subject, Verdict};
@@ -20,7 +20,7 @@ use crate::domain::trial::failing;
 
 use super::deeds::ended;
 use super::lease::{Barred, Turn};
-use super::midway::{Midway, Suspends, finished, interrupted, mismatch};
+use super::midway::{Midway, Suspends, finished, interrupted, mismatch, role_written};
 use super::ports::{
     BrakeLedger as _, CallFault, Clock, DeedLedger, Effect, Event, Helpdesk, Intent, Ledger, Progress, Report,
     Settlement,
@@ -242,7 +242,7 @@ impl<P: Ports> Engine<P> {
         let mut unproven = None;
         let mut seen = None;
         if walked.fault.is_none() && !change.steps.is_empty() {
-            match self.read_back(at, change.action, known.as_ref()).await {
+            match self.read_back(at, &change, known.as_ref()).await {
                 Ok((problem, account)) => {
                     walked.suspended = account.as_ref().map(|account| account.suspended);
                     (amiss, seen) = (problem, account);
@@ -254,7 +254,7 @@ impl<P: Ports> Engine<P> {
         let refused = walked.fault.as_ref().is_some_and(|fault| !fault.ends_app());
         if refused
             && walked.steps > 0
-            && let Ok((_, account)) = self.read_back(at, change.action, known.as_ref()).await
+            && let Ok((_, account)) = self.read_back(at, &change, known.as_ref()).await
         {
             walked.suspended = account.as_ref().map(|account| account.suspended);
             seen = account;
@@ -354,13 +354,13 @@ impl<P: Ports> Engine<P> {
     async fn read_back(
         &mut self,
         at: usize,
-        action: Action,
+        change: &Change,
         known: Option<&KnownAccount>,
     ) -> Result<(Option<Problem>, Option<ObservedAccount>), CallFault> {
         let Some(known) = known else { return Ok((None, None)) };
         let seen = self.apps[at].desk.observe(&[known.account]).await?;
         let account = seen.into_iter().find(|account| account.id == known.account);
-        Ok((mismatch(action, known, account.as_ref()), account))
+        Ok((mismatch(change.action, role_written(change), known, account.as_ref()), account))
     }
 
     /// What is known after a change that broke off.

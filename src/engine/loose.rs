@@ -1,7 +1,7 @@
 //! Faults planted in the brake, by loosening what it looks at: as if the rule of that name weren't there. Not part of any
 //! release; `tests/planted` builds it.
 
-use crate::domain::brake::{Bench, Experience, FirstCycle, HoldReason, Limit};
+use crate::domain::brake::{Bench, Experience, FirstCycle, HoldReason, Limit, Undecided};
 use crate::domain::plan::Plan;
 use crate::planted;
 
@@ -54,6 +54,7 @@ pub(super) fn loosened(mut plan: Plan, mut bench: Bench) -> (Plan, Bench) {
     }
     if planted("rejected") {
         bench.rejections.clear();
+        bench.undecided.retain(|_, why| !matches!(why, Undecided::MovedSinceRejected(_)));
     }
     (plan, bench)
 }

@@ -1,8 +1,8 @@
 //! Midway: what is known of an account after a change that broke off, and whether it reads back as it was written.
 
 use crate::domain::account::{KnownAccount, ObservedAccount, Standing, Suspended};
-use crate::domain::assignment::RoleGrant;
-use crate::domain::change::{Action, Change};
+use crate::domain::assignment::{Role, RoleGrant};
+use crate::domain::change::{Action, Change, Step};
 use crate::domain::id::AccountId;
 use crate::domain::outcome::Problem;
 
@@ -84,8 +84,18 @@ pub(super) fn finished(change: &Change, account: Option<AccountId>) -> Option<Kn
     Some(known)
 }
 
-/// What of an account isn't as it was written, if anything.
-pub(super) fn mismatch(action: Action, known: &KnownAccount, account: Option<&ObservedAccount>) -> Option<Problem> {
+/// The role that a change writes, if it writes one.
+pub(super) fn role_written(change: &Change) -> Option<Role> {
+    change.steps.iter().filter_map(Step::patch).find_map(|patch| patch.role.map(|(role, _)| role))
+}
+
+/// What of an account isn't as it was written, if anything. `role` is the one that was just written, if one was.
+pub(super) fn mismatch(
+    action: Action,
+    role: Option<Role>,
+    known: &KnownAccount,
+    account: Option<&ObservedAccount>,
+) -> Option<Problem> {
     let hint = "the next cycle compares again and writes what is missing";
     let Some(account) = account.filter(|account| account.is_live()) else {
         return Some(Problem::new("not_kept", "Zendesk answered with success, but has no such account", hint));
@@ -98,7 +108,8 @@ pub(super) fn mismatch(action: Action, known: &KnownAccount, account: Option<&Ob
         if account.name != known.written.name {
             amiss.push("the name");
         }
-        if account.role < known.written.role.role() {
+        // Higher than what is wanted, a role may be somebody else's gift; but not when we have just written it.
+        if account.role < known.written.role.role() || role.is_some_and(|role| account.role != role) {
             amiss.push("the role");
         }
         // A suspension that we didn't mean to lift is somebody else's.

@@ -81,7 +81,7 @@ impl<P: Ports> Engine<P> {
         }
         let before = self.ledger.known(&intent.app, &intent.person)?;
         let amiss = match (&outcome, &found) {
-            (Some(known), Some((account, catalog))) => mismatch(intent.action, known, Some(account))
+            (Some(known), Some((account, catalog))) => mismatch(intent.action, None, known, Some(account))
                 .is_some()
                 .then_some(Halfway)
                 .or_else(|| unfinished(&self.apps[at].rules, intent.action, known, before.as_ref(), account, catalog)),

@@ -3,7 +3,7 @@
 use zendesk_dirsync::domain::id::EntryId;
 
 use super::world::World;
-use crate::support::memory::{Group, Names, Tombstone};
+use crate::support::memory::{Group, Names, Tombstone, Use};
 
 /// Numbers of groups that were made in another's stead.
 const ANEW: u32 = 10_000;
@@ -12,7 +12,7 @@ impl World {
     /// Something large, or wrong, is done to a directory.
     pub fn mistake(&mut self, at: usize) {
         self.stable[at] = false;
-        match self.rng.below(14) {
+        match self.rng.below(16) {
             0..=2 => self.group_goes_or_comes(at),
             3 => self.group_is_made_anew(at),
             4 | 5 => self.nest(at),
@@ -22,6 +22,7 @@ impl World {
             9 => self.reorganisation(at),
             10 | 11 => self.attacker_joins_the_chiefs(at),
             12 => self.attacker_nests_a_group(at),
+            13 | 14 => self.layoffs(at),
             _ => self.attacker_renames_a_group(at),
         }
     }
@@ -183,6 +184,26 @@ impl World {
         for id in people.iter().step_by(2) {
             self.move_out(at, *id, "reorganised");
         }
+    }
+
+    /// Several people go in one night: they are switched off, or taken out of every group.
+    fn layoffs(&mut self, at: usize) {
+        let people = self.people(at);
+        let count = 2 + self.rng.below(3);
+        let leavers: Vec<EntryId> = (0..count).filter_map(|_| self.rng.pick(&people)).collect();
+        let off = self.rng.one_in(2);
+        self.tell(format!("{leavers:?} are laid off, {}", if off { "switched off" } else { "out of every group" }));
+        self.rig.directories[at].change(|company| {
+            for id in &leavers {
+                if off {
+                    company.people.get_mut(id).unwrap().usable = Use::Disabled;
+                } else {
+                    company.groups.values_mut().for_each(|group| {
+                        group.members.remove(id);
+                    });
+                }
+            }
+        });
     }
 
     fn attacker_joins_the_chiefs(&mut self, at: usize) {

@@ -15,6 +15,7 @@ const PLANTS: &[(&str, &str)] = &[
     ("other updates stay within a cycle's limit", "updates"),
     ("removals of a day stay within their limit", "removals_24h"),
     ("removals of a week stay within their limit", "removals_7d"),
+    ("what takes or raises in a day stays within its limit", "takes_or_raises_24h"),
     ("the first cycle waits", "first_cycle"),
     ("a store in another's place waits", "store_replaced"),
     ("a missing group removes nobody", "group_missing"),
@@ -61,15 +62,18 @@ const PLANTS: &[(&str, &str)] = &[
 ];
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "a person asks for one of them")]
+#[expect(clippy::disallowed_methods, reason = "a person asks for one of them, or for a rule")]
 fn each_planted_fault_is_found() {
     let only = std::env::var("SIM_PLANT").ok();
+    // Only what this rule finds counts, if one is named.
+    let rule_asked = std::env::var("SIM_RULE").unwrap_or_default();
     let mut missed = Vec::new();
     for (rule, name) in PLANTS.iter().filter(|(_, name)| only.as_ref().is_none_or(|only| only == name)) {
         zendesk_dirsync::plant(name);
         let mut found = None;
         run_all(1..SEEDS + 1, false, |seed, done| match done.why {
             Ok(()) => Go::On,
+            Err(why) if !why.starts_with(&rule_asked) => Go::On,
             Err(why) => {
                 found = Some((seed, why));
                 Go::Stop

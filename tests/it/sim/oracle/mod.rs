@@ -49,8 +49,8 @@ pub struct Oracle {
     judged: Vec<usize>,
     /// Writes and notices compared so far.
     compared: (Vec<usize>, usize),
-    /// When whose access was ended that nobody had let go on, by app.
-    removals: Vec<Vec<(Duration, PersonId)>>,
+    /// What was done lately that nobody had let go on, by app.
+    recent: Vec<sums::Recent>,
     breaks: u64,
     /// What the last cycles did.
     pub past: past::History,
@@ -105,7 +105,7 @@ impl Oracle {
             owners: vec![BTreeMap::new(); apps],
             judged: vec![0; apps],
             compared: (vec![0; apps], 0),
-            removals: vec![Vec::new(); apps],
+            recent: vec![sums::Recent::default(); apps],
             breaks: 0,
             past: past::History::default(),
             tries: tries::Tries::default(),
@@ -143,7 +143,7 @@ impl Oracle {
         // On a clock that jumps the product counts a day at most; here it counts anew.
         if self.breaks != world.breaks {
             self.breaks = world.breaks;
-            self.removals.iter_mut().for_each(Vec::clear);
+            self.recent.iter_mut().for_each(sums::Recent::clear);
         }
         words::look(world, before);
         let mut done = past::Past::new(ran.cycle_name().unwrap_or_default());
@@ -180,9 +180,7 @@ impl Oracle {
             }
             let mine = look.approved.iter().filter(|person| look.former.contains_key(*person));
             agreed.extend(mine.map(|person| (app, person.clone())));
-            self.removals[app]
-                .extend(look.removed(&self.owners[app], &new).into_iter().map(|who| (world.rig.clock.passed(), who)));
-            sums::judge(&look, &self.owners[app], &self.removals[app], &new)?;
+            sums::judge(&look, &self.owners[app], &mut self.recent[app], &new)?;
         }
         if !done.cycle.is_empty() && !done.tried.is_empty() {
             self.past.push(done);

@@ -14,8 +14,22 @@ use crate::support::memory::{Desk, Write};
 pub struct Cycle<'a> {
     look: &'a Look<'a>,
     owners: &'a BTreeMap<u64, PersonId>,
-    removals: &'a [(Duration, PersonId)],
+    recent: &'a Recent,
     writes: &'a [Write],
+}
+
+/// When what was done to whom that nobody had let go on.
+#[derive(Debug, Clone, Default)]
+pub struct Recent {
+    removed: Vec<(Duration, PersonId)>,
+    taken_or_raised: Vec<(Duration, PersonId)>,
+}
+
+impl Recent {
+    /// Counts anew.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
 }
 
 type Rule = fn(&Cycle<'_>) -> Result<(), String>;
@@ -30,13 +44,17 @@ pub const RULES: &[(&str, Rule)] = &[
     ("removals shown outright stay within theirs", shown),
     ("removals by absence stay within theirs", absences),
     ("removals of a day stay within the limit", |cycle| {
-        removals_of(cycle, DAY, cycle.look.world.rig.limits.removals_24h)
+        lately(cycle, &cycle.removed(), &cycle.recent.removed, DAY, cycle.look.world.rig.limits.removals_24h)
     }),
     ("removals of a week stay within the limit", |cycle| {
-        removals_of(cycle, 7 * DAY, cycle.look.world.rig.limits.removals_7d)
+        lately(cycle, &cycle.removed(), &cycle.recent.removed, 7 * DAY, cycle.look.world.rig.limits.removals_7d)
     }),
     ("creations of a cycle stay within the limit", creations),
     ("what takes or raises stays within the limit", takes_or_raises),
+    ("what takes or raises in a day stays within the limit", |cycle| {
+        let limit = cycle.look.world.rig.limits.takes_or_raises_24h;
+        lately(cycle, &cycle.taken_or_raised(), &cycle.recent.taken_or_raised, DAY, limit)
+    }),
     ("other updates stay within the limit", updates),
     ("a person has one account", one_account_each),
     ("a creation is not repeated blindly", no_blind_repeat),
@@ -47,10 +65,15 @@ pub const RULES: &[(&str, Rule)] = &[
 pub fn judge(
     look: &Look<'_>,
     owners: &BTreeMap<u64, PersonId>,
-    removals: &[(Duration, PersonId)],
+    recent: &mut Recent,
     writes: &[Write],
 ) -> Result<(), String> {
-    let cycle = Cycle { look, owners, removals, writes };
+    let now = look.world.rig.clock.passed();
+    let cycle = Cycle { look, owners, recent, writes };
+    let (removed, taken_or_raised) = (cycle.removed(), cycle.taken_or_raised());
+    recent.removed.extend(removed.into_iter().map(|who| (now, who)));
+    recent.taken_or_raised.extend(taken_or_raised.into_iter().map(|who| (now, who)));
+    let cycle = Cycle { look, owners, recent, writes };
     RULES.iter().try_for_each(|(name, rule)| rule(&cycle).map_err(|why| format!("{name}: {why}")))
 }
 
@@ -65,6 +88,15 @@ impl Cycle<'_> {
 
     fn removed(&self) -> BTreeSet<PersonId> {
         self.look.removed(self.owners, self.writes)
+    }
+
+    fn taken_or_raised(&self) -> BTreeSet<PersonId> {
+        let (removed, given) = (self.removed(), self.given());
+        let mut people = self.people(takes);
+        people.retain(|person| !removed.contains(person) && !given.contains(person));
+        // Who was not managed before is new, by adoption.
+        people.retain(|person| self.look.before.through[self.look.app].contains_key(person));
+        people
     }
 
     fn given(&self) -> BTreeSet<PersonId> {
@@ -82,13 +114,19 @@ fn removals(cycle: &Cycle<'_>) -> Result<(), String> {
     within(cycle.removed().len(), limits.shown.people(of) + limits.absence.people(of), of)
 }
 
-/// People whose access ended in a span until now, when somebody's ends now.
-fn removals_of(cycle: &Cycle<'_>, span: Duration, limit: Limit) -> Result<(), String> {
-    if cycle.removed().is_empty() {
+/// People to whom something was done in a span until now, when it is done to somebody now.
+fn lately(
+    cycle: &Cycle<'_>,
+    now_done: &BTreeSet<PersonId>,
+    done: &[(Duration, PersonId)],
+    span: Duration,
+    limit: Limit,
+) -> Result<(), String> {
+    if now_done.is_empty() {
         return Ok(());
     }
     let now = cycle.look.world.rig.clock.passed();
-    let recent = cycle.removals.iter().filter(|(at, _)| *at + span > now);
+    let recent = done.iter().filter(|(at, _)| *at + span > now);
     let people: BTreeSet<&PersonId> = recent.map(|(_, person)| person).collect();
     let of = cycle.population();
     within(people.len(), limit.people(of), of)
@@ -138,13 +176,8 @@ fn takes(write: &Write) -> bool {
 }
 
 fn takes_or_raises(cycle: &Cycle<'_>) -> Result<(), String> {
-    let (removed, given) = (cycle.removed(), cycle.given());
-    let mut people = cycle.people(takes);
-    people.retain(|person| !removed.contains(person) && !given.contains(person));
-    // Who was not managed before is new, by adoption.
-    people.retain(|person| cycle.look.before.through[cycle.look.app].contains_key(person));
     let of = cycle.population();
-    within(people.len(), cycle.look.world.rig.limits.takes_or_raises.people(of), of)
+    within(cycle.taken_or_raised().len(), cycle.look.world.rig.limits.takes_or_raises.people(of), of)
 }
 
 /// People of whom nothing but other fields was written, and to whom something was added.

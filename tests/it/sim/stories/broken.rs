@@ -7,7 +7,7 @@ use zendesk_dirsync::domain::mapping::ExternalIdRule;
 use zendesk_dirsync::domain::outcome::Verdict;
 
 use crate::sim::rig::{Ran, mapping};
-use crate::support::memory::{By, CallTrouble, Names, ReadTrouble, Tombstone};
+use crate::support::memory::{By, CallKind, CallTrouble, Names, ReadTrouble, Tombstone};
 
 #[test]
 fn a_directory_that_could_not_be_read_does_not_use_the_first_cycle_up() {
@@ -254,4 +254,17 @@ fn somebody_gone_while_the_clock_was_years_ahead_is_removed_once_it_is_right() {
     rig.clock.jump(TimeDelta::days(-3_650));
     rig.cycle();
     assert_eq!(rig.user("bob@example.org").unwrap().suspended, Some(By::Us), "not in ten years only");
+}
+
+#[test]
+fn a_demotion_that_zendesk_answers_with_success_and_drops_is_not_taken_for_done() {
+    let rig = settled();
+    join(&rig, id(5), "support");
+    rig.settle();
+    leave(&rig, id(5), "chiefs");
+    rig.desk().goes_wrong_at(CallKind::Write, 1, CallTrouble::Partial, 0);
+    rig.run();
+    assert_eq!(rig.user("erin@example.org").unwrap().role, Role::Admin, "the fault must hit the demotion");
+    rig.settle();
+    assert_eq!(rig.user("erin@example.org").unwrap().role, Role::Agent, "what we gave isn't a gift by hand");
 }

@@ -144,8 +144,13 @@ pub fn hold(hold: &HoldView) -> String {
         }
     }
     let n = hold.changes.len();
+    let id = hold.id.get(..8).unwrap_or(&hold.id);
+    let left = hold.changes.iter().filter(|change| change.state == "waiting").count();
+    if n > left && left > 0 {
+        let _ =
+            writeln!(out, "\n{}; to let all go on: zendesk-dirsync holds approve {id} --count {n}", wait_text(left));
+    }
     if n > 0 && hold.state == "waiting" {
-        let id = hold.id.get(..8).unwrap_or(&hold.id);
         let these = if n == 1 { "this 1".to_owned() } else { format!("these {n}") };
         let _ = writeln!(out, "\nTo let {these} go on: zendesk-dirsync holds approve {id} --count {n}");
     }
@@ -187,7 +192,8 @@ pub fn status(status: &StatusView) -> String {
         line("notice", sign.clone());
     }
     if let Some(reload) = &status.reload {
-        line("configuration", format!("the last reload was refused: {reload}"));
+        let first = reload.lines().next().unwrap_or_default();
+        line("configuration", format!("the last reload was refused: {first}"));
     }
     out
 }

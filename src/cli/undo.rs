@@ -120,6 +120,9 @@ fn text(undo: &UndoView) -> String {
         let _ = writeln!(out, "  {}\n    {}{more}", visible(&one.what), visible(&named.join(", ")));
     }
     let n = undo.changes.len();
+    if n == 0 && !undo.faults.is_empty() {
+        return out;
+    }
     if n == 0 {
         let _ = writeln!(out, "\nNothing of cycle {} is to be undone.", visible(&undo.cycle));
         return out;

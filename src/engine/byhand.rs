@@ -285,7 +285,7 @@ impl<P: Ports> Engine<P> {
         let (catalog, observed) = match seen {
             Ok(seen) => seen,
             Err(fault) => {
-                let view = HandPersonView { fault: Some(FaultView::from(&fault.problem())), ..view };
+                let view = HandPersonView { fault: Some(again(&fault.problem())), ..view };
                 return Ok(Some(Part { at, known, view, plan: None }));
             }
         };
@@ -370,10 +370,7 @@ impl<P: Ports> Engine<P> {
             None => (Verdict::Skipped, Some(Problem::new("stopped", "it was ended before it began", "try again"))),
         };
         view.result = Some(result.as_str().to_owned());
-        view.fault = problem.map(|problem| {
-            let fault = FaultView::from(&problem);
-            FaultView { hint: format!("{}; then give this command again", fault.hint), ..fault }
-        });
+        view.fault = problem.as_ref().map(again);
         Ok(view)
     }
 
@@ -406,6 +403,12 @@ impl<P: Ports> Engine<P> {
         tracing::info!(app = %app, directory_id = %known.person.entry, "link given up");
         Ok(())
     }
+}
+
+/// A fault of an order: no cycle makes up for it.
+fn again(problem: &Problem) -> FaultView {
+    let fault = FaultView::from(problem);
+    FaultView { hint: format!("{}; then give this command again", fault.hint), ..fault }
 }
 
 /// The digest of what is shown: exactly that is carried out.

@@ -10,7 +10,7 @@ use super::pause::views;
 use super::ports::{
     AcceptedLedger as _, Clock, Completeness, CycleSummary, HandLedger as _, HoldState, Ledger, Progress,
 };
-use super::renewal::visible;
+use super::renewal::{awaited, visible};
 pub use super::reply::Reply;
 use super::saved::SavedOrder;
 use super::undo::{UndoOrder, UndoView, UndoWord};
@@ -320,18 +320,15 @@ impl<P: Ports> Engine<P> {
             accounts.insert(app.rules.app.to_string(), self.ledger.app_standing(&app.rules.app)?.population);
         }
         let now = self.clock.now();
+        let (held, since) = awaited(&holds, now);
         Ok(StatusView {
             daemon: None,
             next: None,
             last: cycles.first().map(CycleView::from),
             last_complete: last_complete.map(CycleView::from),
             read_age_s: last_complete.map(|cycle| (now - cycle.ended).num_seconds()),
-            held: waiting.iter().map(|hold| hold.changes.len()).sum(),
-            held_since: waiting
-                .iter()
-                .map(|hold| hold.since)
-                .min()
-                .map(|since| since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
+            held,
+            held_since: since.map(|since| since.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)),
             accounts,
             brakes: self.brakes_view()?,
             signs: waiting

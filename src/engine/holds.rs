@@ -10,7 +10,7 @@ use crate::domain::id::{AppName, CycleId, Digest, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 
 use super::ports::{BrakeLedger as _, Clock, HeldChange, HoldRecord, HoldState, Ledger, LedgerFault, Report};
-use super::renewal::visible;
+use super::renewal::awaited;
 use super::view::{changes_text, wait_text};
 use super::{Abort, Engine, Ports};
 
@@ -43,8 +43,13 @@ pub enum HoldFault {
     #[error("nobody in this hold is {0}: name people by mail, as `holds show` does")]
     NoSuchUser(String),
     /// Several people in it are named so.
-    #[error("several people in this hold are {0}: name one of them by mail or by the id that `holds show` prints")]
-    SeveralUsers(String),
+    #[error("several people in this hold are {user}; name one of them by mail or id: {all}")]
+    SeveralUsers {
+        /// What was given.
+        user: String,
+        /// They, each with the id.
+        all: String,
+    },
     /// There is nothing in it to decide about.
     #[error("this hold only says that something is missing; it goes when that is mended: {0}")]
     NothingWaits(String),
@@ -159,7 +164,12 @@ fn named<'a>(hold: &HoldRecord, users: impl IntoIterator<Item = &'a str>) -> Res
         match people.len() {
             0 => return Err(HoldFault::NoSuchUser(user.to_owned())),
             1 => digests.extend(fits.iter().map(|change| change.digest)),
-            _ => return Err(HoldFault::SeveralUsers(user.to_owned())),
+            _ => {
+                let one = |change: &&HeldChange| format!("{} ({})", change.user, change.person.entry);
+                let all: BTreeSet<String> = fits.iter().map(one).collect();
+                let all = all.into_iter().collect::<Vec<_>>().join(", ");
+                return Err(HoldFault::SeveralUsers { user: user.to_owned(), all });
+            }
         }
     }
     if !somebody {
@@ -232,10 +242,8 @@ impl<P: Ports> Engine<P> {
 
     /// How much waits for a person, and since when, if anything does: every cycle says so.
     pub(super) fn waits(&self) -> Result<Option<String>, LedgerFault> {
-        let waiting: Vec<HoldRecord> =
-            visible(&self.all_holds()?).into_iter().filter(|hold| hold.state == HoldState::Waiting).collect();
-        let count = waiting.iter().map(|hold| hold.changes.len()).sum();
-        let Some(since) = waiting.iter().map(|hold| hold.since).min().filter(|_| count > 0) else { return Ok(None) };
+        let (count, since) = awaited(&self.all_holds()?, self.clock.now());
+        let Some(since) = since.filter(|_| count > 0) else { return Ok(None) };
         Ok(Some(format!("{} for a person since {}", wait_text(count), when(since))))
     }
 

@@ -180,6 +180,27 @@ fn carry_over(record: &HoldRecord, kept: &mut Vec<HoldRecord>, shown: &Shown, no
     }
 }
 
+/// How many changes wait for a person, and since when the eldest: those of a hold that an approval of others leaves out
+/// wait as well.
+pub(super) fn awaited(holds: &[HoldRecord], now: DateTime<Utc>) -> (usize, Option<DateTime<Utc>>) {
+    let waits = |hold: &HoldRecord, change: &HeldChange| match &hold.state {
+        HoldState::Waiting => true,
+        HoldState::Approved { at, digests, .. } => !fresh(*at, now) || !digests.contains(&change.digest),
+        HoldState::Rejected { .. } => false,
+    };
+    let mut people = BTreeSet::new();
+    let mut since = None;
+    for hold in holds {
+        let waiting = hold.changes.iter().filter(|change| waits(hold, change));
+        let before = people.len();
+        people.extend(waiting.map(|change| (&hold.app, matter(change))));
+        if people.len() > before || (hold.changes.is_empty() && hold.state == HoldState::Waiting) {
+            since = since.into_iter().chain([hold.since]).min();
+        }
+    }
+    (people.len(), since)
+}
+
 /// What waited for a decision for its own sake, of people who wait in nothing else now and may yet be planned as before.
 fn left_over(
     record: &HoldRecord,

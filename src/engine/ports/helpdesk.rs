@@ -82,7 +82,7 @@ impl CallFault {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Unreachable(_) | Self::Garbled(_) => {
-                "see that the subdomain is right and Zendesk is up; the next cycle tries again"
+                "see that the subdomain is right and Zendesk is up; cycles try again by themselves"
             }
             Self::Unanswered(_) => "the next cycle asks Zendesk what became of it before anything else",
             Self::Unauthorized(_) => "check the client's id, secret and scopes, and that its user is an admin",

@@ -282,6 +282,12 @@ impl Work<'_> {
         if end.role < known.written.role.role() {
             known.written.role = RoleGrant::Plain(end.role);
         }
+        // Somebody suspended it meanwhile, and nothing of ours is on it: that isn't ours to lift.
+        let ours = steps.iter().any(|step| step.sign_in() == Some(SignIn::Suspend));
+        let still = self.case.known.as_ref().is_some_and(|now| now.standing.suspended_by_us());
+        if known.standing.suspended_by_us() && end.suspended == Suspended::Yes && !ours && !still {
+            known.standing = Standing::SuspendedByOthers;
+        }
         let in_it = |name: &String| catalog.groups.get(name).is_some_and(|ids| !ids.is_disjoint(&end.groups));
         known.given_groups.retain(in_it);
         known.given_tags.retain(|tag| end.tags.contains(tag));

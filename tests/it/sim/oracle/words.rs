@@ -59,7 +59,9 @@ pub fn judge(look: &Look<'_>, write: &Write, person: Option<&PersonId>) -> Resul
     let released = |of: (&(usize, PersonId), &Kept)| {
         of.0.0 == look.app && write.account.is_some() && *of.1 == Kept::Released(write.account)
     };
-    if !orders.let_go.contains(&key) && words.kept.iter().any(released) {
+    // A link by a person's word takes what another's release had let go.
+    let tied = write.account.is_some_and(|id| orders.tied.get(&(look.app, id)) == Some(person));
+    if !tied && !orders.let_go.contains(&key) && words.kept.iter().any(released) {
         return broken(RELEASED);
     }
     match words.kept.get(&key).filter(|_| !orders.let_go.contains(&key)) {

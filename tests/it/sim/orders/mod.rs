@@ -182,7 +182,7 @@ pub fn event(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
 fn one(world: &mut World, oracle: &mut Oracle) -> Result<(), String> {
     let paused = !world.decisions.words.pauses.is_empty();
     match world.orders.rng.below(26) {
-        0..=3 if paused => hand::resume(world, oracle),
+        0 | 1 if paused => hand::resume(world, oracle),
         0 => hand::pause(world, oracle),
         1..=3 => hand::deprovision(world, oracle),
         4 => hand::release(world, oracle),

@@ -282,3 +282,21 @@ fn whoever_was_brought_back_does_not_count_as_gone_from_the_source() {
     assert_eq!(user(&rig, "p31@example.org").suspended, Some(By::Us));
     assert_eq!(user(&rig, "p1@example.org").suspended, None);
 }
+
+#[test]
+fn a_suspension_that_somebody_set_before_a_return_was_undone_is_never_taken_for_ours() {
+    let rig = settled(6);
+    leave(&rig, 1, "support");
+    cycle(&rig);
+    join(&rig, 1, "support");
+    let returned = cycle(&rig);
+    assert_eq!(user(&rig, "p1@example.org").suspended, None);
+    by_hand(&rig, "p1@example.org", |user| user.suspended = Some(By::Hand));
+    undo(&rig, &returned);
+    // Whatever the directory says from now on, it stays.
+    set(&rig, 1, "telephoneNumber", "+49 40 1");
+    for _ in 0..3 {
+        rig.cycle();
+        assert_eq!(user(&rig, "p1@example.org").suspended, Some(By::Hand));
+    }
+}

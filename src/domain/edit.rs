@@ -40,7 +40,7 @@ pub struct Edit {
     pub of: usize,
     /// People who can't be mapped or tied to an account because of it.
     pub upsets: usize,
-    /// People whose removal because of it waits for a second look.
+    /// People whose removal because of it waits for a second look, or of whom nothing could be read.
     pub pending: usize,
 }
 
@@ -80,7 +80,9 @@ impl Edit {
             edit.upsets = troubled_in(plan).filter(upset).count();
             let waited: BTreeSet<&PersonId> = former.waiting.iter().map(|one| &one.known.person).collect();
             let waits = |person: &&PersonId| blind.contains(&person.directory) || !waited.contains(*person);
-            edit.pending = plan.waiting.iter().map(|one| &one.known.person).filter(waits).count();
+            // What the edit does for whom nothing can be read of, nobody knows yet.
+            let unread = plan.rejected.iter().filter(|one| one.why.is_of_reading()).count();
+            edit.pending = unread + plan.waiting.iter().map(|one| &one.known.person).filter(waits).count();
         }
         edit
     }

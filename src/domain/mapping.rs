@@ -119,6 +119,16 @@ pub struct Rejection {
 }
 
 impl Rejection {
+    /// The field when the entry itself can't be read.
+    pub const ENTRY: &str = "entry";
+    /// The field when it can't be told whether the account may be used.
+    pub const STATE: &str = "account state";
+
+    /// Whether nothing was read of the person, as against something that doesn't fit.
+    pub fn is_of_reading(&self) -> bool {
+        self.field == Self::ENTRY || self.field == Self::STATE
+    }
+
     /// A rejection of one field.
     pub fn new(field: impl fmt::Display, why: impl fmt::Display) -> Self {
         Self { field: field.to_string(), why: why.to_string() }

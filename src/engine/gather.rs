@@ -246,7 +246,7 @@ impl Listener<'_> {
                 let person = PersonId { directory: self.directory.clone(), entry: *id };
                 // Only for apps that know the person: for the others there is nothing to keep.
                 if self.traces.contains_key(id) {
-                    let why = Rejection::new("entry", why);
+                    let why = Rejection::new(Rejection::ENTRY, why);
                     let rejected = Rejected { person: person.clone(), user: None, name: None, dn: None, why };
                     if !crate::planted("unreadable is absent") {
                         wants.people.insert(person, Want::Rejected(Box::new(rejected)));
@@ -267,7 +267,7 @@ impl Listener<'_> {
         let person = PersonId { directory: self.directory.clone(), entry: sighting.entry.id };
         let want = match &sighting.state {
             AccountState::Disabled { .. } | AccountState::Expired { .. } => Want::Unusable(sighting.state.clone()),
-            AccountState::Unknown { why } => self.reject(sighting, &person, Rejection::new("account state", why)),
+            AccountState::Unknown { why } => self.reject(sighting, &person, Rejection::new(Rejection::STATE, why)),
             AccountState::Usable { .. } | AccountState::Locked { .. } => match self.map(sighting, &person, ledger)? {
                 Err(why) => self.reject(sighting, &person, why),
                 Ok(mapped) => match self.claim(sighting, &person, &mapped, wants, ledger)? {

@@ -12,6 +12,7 @@ use zendesk_dirsync::domain::rules::{AdoptCase, AppRules, Removal, Switch};
 use zendesk_dirsync::engine::ports::{HoldRecord, HoldState};
 
 use crate::sim::rig::Ran;
+use crate::support::memory::Use;
 use crate::support::memory::{By, ReadTrouble, Write};
 
 /// A mapping of fields to templates, beside the two that must be there.
@@ -461,4 +462,26 @@ fn an_edit_ends_no_keep_before_it_is_agreed_to() {
     rig.cycle();
     rig.settle();
     assert_eq!((kept(&rig), rig.user("bob@example.org").unwrap().name.as_str()), (0, "Robert"));
+}
+
+#[test]
+fn an_edit_made_while_somebody_cannot_be_read_is_agreed_to_only_when_they_can_be() {
+    let mut rig = settled();
+    let usable = |rig: &Rig, usable| {
+        rig.directory().change(|company| company.people.values_mut().for_each(|person| person.usable = usable));
+    };
+    usable(&rig, Use::Unsaid);
+    rig.cycle();
+    let before = accepted(&rig);
+    rig.apps[0].0.assignments[2].tags = names(&["dirsync"]);
+    rig.cycle();
+    rig.cycle();
+    assert_eq!(accepted(&rig), before, "nobody knows yet what it does");
+    usable(&rig, Use::Usable);
+    let written = rig.desk().writes().len();
+    rig.cycle();
+    assert_eq!((rig.desk().writes().len(), edits(&rig).len()), (written, 1), "what it does waits");
+    rig.approve_all();
+    rig.cycle();
+    assert_ne!(accepted(&rig), before);
 }

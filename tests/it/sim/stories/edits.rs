@@ -12,8 +12,7 @@ use zendesk_dirsync::domain::rules::{AdoptCase, AppRules, Removal, Switch};
 use zendesk_dirsync::engine::ports::{HoldRecord, HoldState};
 
 use crate::sim::rig::Ran;
-use crate::support::memory::Use;
-use crate::support::memory::{By, ReadTrouble, Write};
+use crate::support::memory::{By, ReadTrouble, Use, Write};
 
 /// A mapping of fields to templates, beside the two that must be there.
 pub(super) fn mapped(more: &[(Field, &str)], modes: &[(Field, FieldMode)], id: ExternalIdRule) -> Mapping {
@@ -467,8 +466,8 @@ fn an_edit_ends_no_keep_before_it_is_agreed_to() {
 #[test]
 fn an_edit_made_while_somebody_cannot_be_read_is_agreed_to_only_when_they_can_be() {
     let mut rig = settled();
-    let usable = |rig: &Rig, usable| {
-        rig.directory().change(|company| company.people.values_mut().for_each(|person| person.usable = usable));
+    let usable = |rig: &Rig, usable: Use| {
+        rig.directory().change(|company| company.people.values_mut().for_each(|person| person.usable = usable.clone()));
     };
     usable(&rig, Use::Unsaid);
     rig.cycle();

@@ -122,6 +122,8 @@ impl<P: Ports> Engine<P> {
                 self.enter(&app, Ground::Authorization, &problem, run)
             }
             (None, Showed::Failing(problem)) => self.enter(&app, Ground::Failing, &problem, run),
+            // Who can't be reached, or is asked to wait, has shown nothing: the next cycle tries again.
+            (Some(_), Showed::Fault(problem)) if CallFault::WAITED_OUT.contains(&problem.kind) => Ok(()),
             (Some(before), Showed::Fault(problem) | Showed::Failing(problem)) => {
                 let after = before.probed(problem.message, now);
                 Ok(self.ledger.keep_quarantine(&app, Some(&after))?)

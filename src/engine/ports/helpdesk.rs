@@ -61,16 +61,20 @@ pub enum CallFault {
 impl CallFault {
     /// The short name of refused credentials.
     pub const UNAUTHORIZED: &str = "unauthorized";
+    /// The short names of what time mends.
+    pub const WAITED_OUT: [&str; 2] = [Self::UNREACHABLE, Self::THROTTLED];
+    const UNREACHABLE: &str = "zendesk_unreachable";
+    const THROTTLED: &str = "throttled";
     /// The short name of a missing seat.
     pub const SEATS_SHORT: &str = "seats_short";
 
     /// A stable short name.
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Unreachable(_) => "zendesk_unreachable",
+            Self::Unreachable(_) => Self::UNREACHABLE,
             Self::Unanswered(_) => "unanswered",
             Self::Unauthorized(_) => Self::UNAUTHORIZED,
-            Self::Throttled { .. } => "throttled",
+            Self::Throttled { .. } => Self::THROTTLED,
             Self::SeatsShort(_) => Self::SEATS_SHORT,
             Self::NotFound(_) => "not_found",
             Self::Refused { kind, .. } => kind,

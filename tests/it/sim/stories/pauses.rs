@@ -245,6 +245,23 @@ fn a_seat_that_is_not_there_keeps_no_app_in_quarantine() {
 }
 
 #[test]
+fn a_wait_that_zendesk_asks_for_prolongs_no_quarantine() {
+    for trouble in [CallTrouble::Throttled, CallTrouble::Unreachable] {
+        let rig = crowd(3, &["support"]);
+        set(&rig, id(1), "telephoneNumber", "+49 30 1");
+        rig.desk().goes_wrong(1, CallTrouble::Unauthorized);
+        rig.cycle();
+        rig.desk().all_goes_wrong(trouble);
+        for _ in 0..12 {
+            assert_eq!(rig.cycle().ending.code(), 6);
+        }
+        rig.desk().mend();
+        assert_eq!(rig.cycle().ending.code(), 0, "served as soon as it answers");
+        assert_eq!(phone(&rig, 1), Some("+49 30 1".into()));
+    }
+}
+
+#[test]
 fn an_app_in_quarantine_delays_no_other() {
     let rig = crowd(12, &["support", "sales"]);
     rig.apps[0].1.writes_go_wrong(CallTrouble::Refuse);

@@ -138,8 +138,8 @@ fn a_zendesk_that_isnt_there_ends_the_cycle() {
         corp: read in full, 33 entries, 3 groups
         fault: can't reach Zendesk: the token endpoint: error sending request: client
             error (Connect): tcp connect error: Connection refused (os error 111)
-          hint: see that the subdomain is right and Zendesk is up; the next cycle tries
-              again
+          hint: see that the subdomain is right and Zendesk is up; cycles try again by
+              themselves
         cycle CYCLE ended: Zendesk could not be served
     "#]]
     .assert_eq(&rig.neat(&cycle.stderr));

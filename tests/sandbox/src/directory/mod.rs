@@ -13,6 +13,7 @@ mod filter;
 mod identity;
 mod ldif;
 mod load;
+mod log;
 mod matching;
 mod message;
 mod rights;

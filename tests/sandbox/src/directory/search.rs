@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Kind;
 use super::controls::{self, Asked};
 use super::dn::Dn;
 use super::faults::Do;
@@ -10,10 +11,9 @@ use super::message::{self, Control, Outcome, Scope, SearchRequest, code};
 use super::rights::Who;
 use super::root_dse;
 use super::server::State;
-use super::session::{Gone, Reply, Sent, Session};
+use super::session::{Gone, Reply, Response, Sent, Session};
 use super::store::Id;
 use super::view::{Missing, Selection};
-use super::{Kind, LogEntry};
 
 /// A paged search that can go on.
 #[derive(Clone)]
@@ -47,8 +47,7 @@ impl Session {
         reply: &mut Reply,
         request: SearchRequest,
         given: &[Control],
-        entry: &mut LogEntry,
-    ) -> Result<u32, Gone> {
+    ) -> Result<(), Gone> {
         let kind = self.shared.options.kind;
         let asked = match controls::read(given, kind) {
             Ok(asked) => asked,
@@ -58,7 +57,7 @@ impl Session {
             }
         };
         if request.base.trim().is_empty() && request.scope == Scope::Base {
-            return self.root_dse(reply, &request, entry).await;
+            return self.root_dse(reply, &request).await;
         }
         let paging = match asked.paged.map(message::paged_value).transpose() {
             Ok(paging) => paging,
@@ -96,17 +95,9 @@ impl Session {
             Ok(part) => part,
             Err(outcome) => return self.done(reply, &outcome, None).await,
         };
-        entry.entries = match self.stream(reply, &part).await? {
-            Streamed::All => part.ids.len(),
-            Streamed::Abandoned(count) => {
-                entry.entries = count;
-                return Ok(code::SUCCESS);
-            }
-            Streamed::Over(count, code) => {
-                entry.entries = count;
-                return Ok(code);
-            }
-        };
+        if self.stream(reply, &part).await? == Streamed::Over {
+            return Ok(());
+        }
         let cookie = paging.map(|(_, used)| self.turn(reply, &part, page, used, request));
         self.done(reply, &part.outcome, cookie).await
     }
@@ -139,24 +130,16 @@ impl Session {
         cookie
     }
 
-    async fn done(&mut self, reply: &mut Reply, outcome: &Outcome, cookie: Option<Vec<u8>>) -> Result<u32, Gone> {
+    async fn done(&mut self, reply: &mut Reply, outcome: &Outcome, cookie: Option<Vec<u8>>) -> Result<(), Gone> {
         let control = match cookie {
             Some(cookie) if !reply.has(Do::NoControl) => vec![message::paged_control(&cookie)],
             _ => Vec::new(),
         };
         let bytes = message::envelope(reply.id, message::result(5, outcome, Vec::new()), control);
-        match self.send(reply, bytes, true).await? {
-            Sent::More => Ok(outcome.code),
-            Sent::Over(code) => Ok(code),
-        }
+        self.send(reply, bytes, Response::Last(outcome.code)).await.map(drop)
     }
 
-    async fn root_dse(
-        &mut self,
-        reply: &mut Reply,
-        request: &SearchRequest,
-        entry: &mut LogEntry,
-    ) -> Result<u32, Gone> {
+    async fn root_dse(&mut self, reply: &mut Reply, request: &SearchRequest) -> Result<(), Gone> {
         let options = &self.shared.options;
         let attributes = root_dse::attributes(
             &self.shared.state().store,
@@ -165,10 +148,9 @@ impl Session {
             &request.attributes,
         );
         let bytes = message::envelope(reply.id, message::entry("", attributes), Vec::new());
-        if let Sent::Over(code) = self.send(reply, bytes, false).await? {
-            return Ok(code);
+        if self.send(reply, bytes, Response::Entry).await? != Sent::More {
+            return Ok(());
         }
-        entry.entries = 1;
         self.done(reply, &Outcome::success(), None).await
     }
 
@@ -244,27 +226,25 @@ impl Session {
     /// Sends the entries, some at a time, so that writes and an abandon can come between.
     async fn stream(&mut self, reply: &mut Reply, part: &Part) -> Result<Streamed, Gone> {
         const BATCH: usize = 200;
-        let mut count = 0;
         for batch in part.ids.chunks(BATCH) {
             let messages: Vec<Vec<u8>> = {
                 let state = self.shared.state();
                 batch.iter().filter_map(|id| encode(&state, &part.job, *id, reply.id)).collect()
             };
             for bytes in messages {
-                if let Sent::Over(code) = self.send(reply, bytes, false).await? {
-                    return Ok(Streamed::Over(count, code));
+                if self.send(reply, bytes, Response::Entry).await? != Sent::More {
+                    return Ok(Streamed::Over);
                 }
-                count += 1;
             }
             if part.ids.len() > BATCH && self.abandoned(reply.id).await? {
-                return Ok(Streamed::Abandoned(count));
+                return Ok(Streamed::Over);
             }
         }
         if !part.more {
             for url in &part.job.references {
                 let bytes = message::envelope(reply.id, message::reference(url), Vec::new());
-                if let Sent::Over(code) = self.send(reply, bytes, false).await? {
-                    return Ok(Streamed::Over(count, code));
+                if self.send(reply, bytes, Response::Reference).await? != Sent::More {
+                    return Ok(Streamed::Over);
                 }
             }
         }
@@ -273,11 +253,11 @@ impl Session {
 }
 
 /// How far the entries got.
+#[derive(PartialEq, Eq)]
 enum Streamed {
     All,
-    Abandoned(usize),
-    /// A fault ended the search with this code.
-    Over(usize, u32),
+    /// A fault or an abandon ended the search.
+    Over,
 }
 
 fn encode(state: &State, job: &Job, id: Id, message: i64) -> Option<Vec<u8>> {

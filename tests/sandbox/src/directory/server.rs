@@ -11,6 +11,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use super::dn::Rdn;
 use super::faults::{Fault, Faults};
 use super::load::ApplyError;
+use super::log::Log;
 use super::rights::Rights;
 use super::session;
 use super::store::{Change, Store};
@@ -29,7 +30,7 @@ pub(super) struct State {
     pub(super) store: Store,
     pub(super) rights: Rights,
     pub(super) faults: Faults,
-    pub(super) log: Vec<LogEntry>,
+    pub(super) log: Log,
 }
 
 impl Shared {
@@ -75,7 +76,7 @@ pub async fn start(listen: SocketAddr, options: Options) -> io::Result<Running> 
     faults.push(options.faults.clone());
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
-    let state = Mutex::new(State { store, rights: Rights::default(), faults, log: Vec::new() });
+    let state = Mutex::new(State { store, rights: Rights::default(), faults, log: Log::default() });
     let shared = Arc::new(Shared { options, tls, state });
     let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
     Ok(Running { address, shared, task })
@@ -175,7 +176,7 @@ impl Running {
 
     /// The operations received, oldest first.
     pub fn log(&self) -> Vec<LogEntry> {
-        self.shared.state().log.clone()
+        self.shared.state().log.entries()
     }
 
     /// Forgets the operations received so far.

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use super::ber;
 use super::controls;
 use super::faults::{Do, Fault};
+use super::log::Ticket;
 use super::message::{self, Message, Outcome, Request, code};
 use super::rights::Who;
 use super::search::Page;
@@ -52,14 +53,26 @@ pub(super) struct Reply {
     pub(super) tag: u64,
     pub(super) faults: Vec<Fault>,
     pub(super) paged: bool,
+    /// Entries sent so far.
+    pub(super) shown: usize,
+    ticket: Ticket,
     sent: u32,
+}
+
+/// What a response message is to its operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Response {
+    Entry,
+    Reference,
+    /// The final result, with its code.
+    Last(u32),
 }
 
 /// Whether an operation's answer goes on after a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sent {
     More,
-    /// A fault ended the operation with this code.
+    /// The answer is whole, with this code: its own, or a fault's.
     Over(u32),
 }
 
@@ -183,10 +196,11 @@ impl Session {
     }
 
     /// Sends one response message through the faults that strike it.
-    pub(super) async fn send(&mut self, reply: &mut Reply, bytes: Vec<u8>, is_final: bool) -> Result<Sent, Gone> {
+    pub(super) async fn send(&mut self, reply: &mut Reply, bytes: Vec<u8>, response: Response) -> Result<Sent, Gone> {
         /// Enough for a system call to be worth it.
         const OUTBOX_MAX: usize = 128 << 10;
         let number = reply.sent;
+        let is_final = matches!(response, Response::Last(_));
         reply.sent += 1;
         let striking: Vec<Do> = if reply.faults.is_empty() {
             Vec::new()
@@ -207,8 +221,7 @@ impl Session {
                         message::result(reply.tag, &outcome, Vec::new()),
                         vec![],
                     ));
-                    self.flush().await?;
-                    return Ok(Sent::Over(code));
+                    return self.end(reply, code).await;
                 }
                 Do::Drop => {
                     self.flush().await?;
@@ -232,8 +245,7 @@ impl Session {
                     let control = if reply.paged { vec![message::paged_control(b"")] } else { Vec::new() };
                     let done = message::result(5, &Outcome::success(), Vec::new());
                     self.outbox.extend(message::envelope(reply.id, done, control));
-                    self.flush().await?;
-                    return Ok(Sent::Over(code::SUCCESS));
+                    return self.end(reply, code::SUCCESS).await;
                 }
                 Do::Reference | Do::Truncate => {}
                 Do::Stall => {
@@ -243,10 +255,22 @@ impl Session {
             }
         }
         self.outbox.extend(bytes);
-        if is_final || self.outbox.len() > OUTBOX_MAX {
+        match response {
+            Response::Last(code) => return self.end(reply, code).await,
+            Response::Entry => reply.shown += 1,
+            Response::Reference => {}
+        }
+        if self.outbox.len() > OUTBOX_MAX {
             self.flush().await?;
         }
         Ok(Sent::More)
+    }
+
+    /// Sends the last of an answer.
+    async fn end(&mut self, reply: &Reply, code: u32) -> Result<Sent, Gone> {
+        self.shared.state().log.end(reply.ticket, code, reply.shown);
+        self.flush().await?;
+        Ok(Sent::Over(code))
     }
 
     /// Answers nothing until the client goes.
@@ -259,29 +283,26 @@ impl Session {
 
     async fn handle(&mut self, message: Message) -> Result<(), Gone> {
         let (tag, op) = message.request.answer();
-        let mut entry = self.log_entry(&message, op);
-        let faults = match &message.request {
+        match &message.request {
             Request::Unbind => return Err(Gone),
             Request::Abandon(_) => return Ok(()),
-            _ => self.shared.state().faults.pick(op, &entry.base, &entry.filter),
+            _ => {}
+        }
+        let entry = self.log_entry(&message, op);
+        let (faults, ticket) = {
+            let mut state = self.shared.state();
+            (state.faults.pick(op, &entry.base, &entry.filter), state.log.begin(entry))
         };
-        let mut reply = Reply { id: message.id, tag, faults, paged: false, sent: 0 };
-        let outcome = match message.request {
-            Request::Search(request) => self.search(&mut reply, request, &message.controls, &mut entry).await,
+        let mut reply = Reply { id: message.id, tag, faults, paged: false, shown: 0, ticket, sent: 0 };
+        match message.request {
+            Request::Search(request) => self.search(&mut reply, request, &message.controls).await,
             Request::Extended { oid } if oid == controls::START_TLS => self.start_tls(&mut reply).await,
             request => {
                 let (outcome, extra) = self.perform(request, &message.controls, reply.refused());
-                let code = outcome.code;
                 let bytes = message::envelope(reply.id, message::result(tag, &outcome, extra), Vec::new());
-                self.send(&mut reply, bytes, true).await.map(|sent| match sent {
-                    Sent::More => code,
-                    Sent::Over(code) => code,
-                })
+                self.send(&mut reply, bytes, Response::Last(outcome.code)).await.map(drop)
             }
-        };
-        entry.result = outcome.as_ref().ok().copied();
-        self.shared.state().log.push(entry);
-        outcome.map(|_| ())
+        }
     }
 
     fn log_entry(&self, message: &Message, op: &str) -> LogEntry {
@@ -401,7 +422,7 @@ impl Session {
     }
 
     /// StartTLS (RFC 4511 4.14): the answer goes out in plain, everything after it in TLS.
-    async fn start_tls(&mut self, reply: &mut Reply) -> Result<u32, Gone> {
+    async fn start_tls(&mut self, reply: &mut Reply) -> Result<(), Gone> {
         let outcome = if !self.shared.start_tls() {
             Outcome::new(code::PROTOCOL_ERROR, "unsupported extended operation")
         } else if self.secure {
@@ -411,11 +432,8 @@ impl Session {
         };
         let name = vec![ber::context_octets(10, controls::START_TLS)];
         let bytes = message::envelope(reply.id, message::result(24, &outcome, name), Vec::new());
-        if let Sent::Over(code) = self.send(reply, bytes, true).await? {
-            return Ok(code);
-        }
-        if outcome.code != code::SUCCESS {
-            return Ok(outcome.code);
+        if self.send(reply, bytes, Response::Last(outcome.code)).await? != Sent::Over(code::SUCCESS) {
+            return Ok(());
         }
         // Plain text that was sent ahead of the handshake must not count as protected.
         if !self.inbox.is_empty() || !self.waiting.is_empty() {
@@ -426,6 +444,6 @@ impl Session {
         let tls = shared.tls.as_ref().ok_or(Gone)?;
         self.stream = Some(Box::new(tls.acceptor.accept(plain).await?));
         self.secure = true;
-        Ok(code::SUCCESS)
+        Ok(())
     }
 }

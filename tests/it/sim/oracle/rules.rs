@@ -63,6 +63,9 @@ pub const RULES: &[(&str, Rule)] = &[
     ("what a person decided against stays undone", |case| {
         case.person.is_none_or(|person| !case.look.against.contains(person))
     }),
+    ("others of a hold that was let go on in part wait on", |case| {
+        case.person.is_none_or(|person| !case.look.beside.contains(person))
+    }),
     ("no admin is made unseen", |case| {
         let was = case.write.before.as_ref().is_some_and(|user| user.role == Role::Admin);
         let makes = match &case.write.step {

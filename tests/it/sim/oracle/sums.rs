@@ -79,7 +79,7 @@ pub fn judge(
 
 impl Cycle<'_> {
     fn population(&self) -> usize {
-        self.look.before.population[self.look.app]
+        self.look.before.managed[self.look.app].len()
     }
 
     fn people(&self, of: impl Fn(&Write) -> bool) -> BTreeSet<PersonId> {

@@ -47,6 +47,8 @@ const UNLINKED: &str = "accounts that are nobody's are never written";
 pub struct Oracle {
     /// Whose an account is, by app: learnt from creations and first writes.
     owners: Vec<BTreeMap<u64, PersonId>>,
+    /// Whose it ever was, by app.
+    were: Vec<BTreeMap<u64, BTreeSet<PersonId>>>,
     /// Writes judged so far, by app.
     judged: Vec<usize>,
     /// Writes and notices compared so far.
@@ -118,6 +120,7 @@ impl Oracle {
     pub fn new(apps: usize) -> Self {
         Self {
             owners: vec![BTreeMap::new(); apps],
+            were: vec![BTreeMap::new(); apps],
             judged: vec![0; apps],
             compared: (vec![0; apps], 0),
             recent: vec![sums::Recent::default(); apps],
@@ -177,6 +180,9 @@ impl Oracle {
             wrote.push(new.iter().filter_map(|write| write.account).collect());
             if let Some(broken) = world.rig.apps[app].1.pace_broken() {
                 return Err(format!("{}: {broken}", sums::PACE));
+            }
+            for ((of, id), person) in world.orders.tied.iter().filter(|((of, _), _)| *of == app) {
+                self.were[*of].entry(*id).or_default().insert(person.clone());
             }
             if new.is_empty() {
                 continue;
@@ -246,16 +252,35 @@ impl Oracle {
                 let meant = marked(patch.external_id.as_ref());
                 look.rightful(user).into_iter().find(|one| meant.as_ref().is_none_or(|meant| meant == one))
             }
+            // It never arrived.
+            (Step::Write(patch), None) => marked(patch.external_id.as_ref()),
             (_, Some(user)) => look.rightful(user).into_iter().next(),
             (_, None) => None,
         };
-        let Some(person) = person else {
+        let Some(person) = person.or_else(|| self.again(look, id)) else {
             return Err(format!("{UNLINKED}: {id}: {:?}", write.step));
         };
         if write.effect.is_ok() {
             self.owners[look.app].insert(id, person.clone());
+            self.were[look.app].entry(id).or_default().insert(person.clone());
         }
         Ok(Some(person))
+    }
+
+    /// To whom an account that was theirs once may be tied again: an undoing and an older store can.
+    fn again(&self, look: &Look<'_>, id: u64) -> Option<PersonId> {
+        let were = self.were[look.app].get(&id)?;
+        match &look.world.orders.occasion {
+            Occasion::Undo(people) => {
+                were.iter().find(|person| people.contains(&(look.app, (*person).clone()))).cloned()
+            }
+            Occasion::Cycle(_) | Occasion::Deprovision(_) | Occasion::Saved(_) | Occasion::Word => {
+                let known =
+                    || look.world.managed().into_iter().find(|(app, _, account)| (*app, *account) == (look.app, id));
+                let (_, person, _) = known().filter(|_| look.world.lost)?;
+                were.contains(&person).then_some(person)
+            }
+        }
     }
 
     /// Forgets whose an account is that bears their mark no more: somebody else may take it.

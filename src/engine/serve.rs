@@ -11,7 +11,7 @@ use super::apply::{Carried, Run};
 use super::conclude::{Brakes, Concluded, Reads};
 use super::cycle::{AppPlan, lost_groups};
 use super::edits::Course;
-use super::holds::rejections;
+use super::holds::{rejections, standing_holds};
 use super::lease::Barred;
 use super::ports::{AppCounts, BrakeLedger as _, Event, Ledger as _, ReadFault};
 use super::propose::Whole;
@@ -85,7 +85,7 @@ impl<P: Ports> Engine<P> {
                 let concluded = self.conclude(&plan, &reviewed.held, &carried.begun, &reads, run)?;
                 let lost = self.configuration.newly_lost(lost_groups(&self.apps[at].rules, round.wholes), &plan.app);
                 let edit = &part.edit;
-                let rejected = &rejections(&self.standing_holds(&part.app)?);
+                let rejected = &rejections(&standing_holds(&self.ledger, &part.app)?);
                 let begun = &carried.begun;
                 // An edit whose plan nobody carried out yet isn't agreed to.
                 if pause.is_none() {
@@ -95,6 +95,7 @@ impl<P: Ports> Engine<P> {
                 concluded
             }
             Scope::Person => {
+                self.conclude_people(&plan)?;
                 self.keep_spent(&part.app)?;
                 let held = plan.changes.len().saturating_sub(through + reviewed.deferred.len());
                 let brakes = if held > 0 { Brakes::On } else { Brakes::Off };

@@ -135,7 +135,12 @@ impl SledLedger {
     }
 
     /// Puts accounts, with their fingerprints and owners.
-    fn put_accounts(&self, draft: &mut Draft, app: &AppName, accounts: &[&KnownAccount]) -> Result<(), LedgerFault> {
+    pub(super) fn put_accounts(
+        &self,
+        draft: &mut Draft,
+        app: &AppName,
+        accounts: &[&KnownAccount],
+    ) -> Result<(), LedgerFault> {
         // Links that are given up go first: in one step two people may change accounts with each other.
         for known in accounts {
             let before: Option<KnownAccount> = self.read(Tree::Accounts, &keys::person(app, &known.person))?;

@@ -242,6 +242,8 @@ impl Progress for Relay {
                 shared.phase = Some(format!("carrying out {} in {app}", changes_text(*changes)));
             }
             ProgressView::Read { .. }
+            | ProgressView::Recalled { .. }
+            | ProgressView::HeldAlone { .. }
             | ProgressView::Applied { .. }
             | ProgressView::Held { .. }
             | ProgressView::Paused { .. }

@@ -37,7 +37,7 @@ pub enum Command {
     Apply(Box<SavedOrder>),
     /// Try again at once in the next cycle: a person, or an app with everybody who failed in it.
     Retry {
-        /// By mail or immutable id.
+        /// By mail, name, immutable id or Zendesk id.
         user: Option<String>,
         /// One app only.
         app: Option<String>,

@@ -268,6 +268,10 @@ impl<P: Ports> Engine<P> {
 const fn waits_for_first(reason: &HoldReason) -> bool {
     matches!(
         reason,
-        HoldReason::FirstCycle | HoldReason::StoreReplaced | HoldReason::Rejected | HoldReason::Undecided(_)
+        HoldReason::FirstCycle
+            | HoldReason::StoreReplaced
+            | HoldReason::OtherCopy
+            | HoldReason::Rejected
+            | HoldReason::Undecided(_)
     )
 }

@@ -231,7 +231,7 @@ impl Ledger for SledLedger {
         let experience = match self.vault.get(Tree::Meta, &keys::settled(app))? {
             Some(_) => Experience::Settled,
             None if self.vault.get(Tree::Meta, keys::REPLACED)?.is_some() => Experience::Replaced,
-            None if self.vault.get(Tree::Meta, &keys::doubted(app))?.is_some() => Experience::Replaced,
+            None if self.vault.get(Tree::Meta, &keys::doubted(app))?.is_some() => Experience::Doubted,
             None => Experience::First,
         };
         Ok(AppStanding { experience, population: self.population.get(app.as_str()).copied().unwrap_or_default() })

@@ -60,7 +60,8 @@ impl Ui {
             }
             ProgressView::Recalled { directory, entries, taken } => {
                 self.clear();
-                self.say(&format!("{directory}: recalled as it was read at {taken}, {entries} entries"));
+                let people = if *entries == 1 { "1 person".to_owned() } else { format!("{entries} people") };
+                self.say(&format!("{directory}: recalled as it was read at {taken}: {people}"));
             }
             ProgressView::HeldAlone { app, user, reason, id } => {
                 self.clear();

@@ -33,7 +33,7 @@ pub enum ProgressView {
     Recalled {
         /// Which.
         directory: String,
-        /// How many entries are kept of it.
+        /// How many people are kept of it.
         entries: u64,
         /// When they were read, RFC 3339.
         taken: String,

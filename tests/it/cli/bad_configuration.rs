@@ -59,7 +59,8 @@ fn five_faults_are_listed_at_once() {
            = help: did you mean "agent"?
 
         DIR/config.toml: 5 faults
-    "#]].assert_eq(&rig.neat(&refused.stderr));
+    "#]]
+    .assert_eq(&rig.neat(&refused.stderr));
     assert!(rig.corp().log().is_empty() && rig.mark() == 0, "nothing was asked");
     assert!(!rig.path("state").exists() && !rig.path("report.log").exists(), "nothing was made");
 }
@@ -79,7 +80,8 @@ fn a_daemon_doesnt_start_either() {
               first, like "*/15 * * * *"
 
         DIR/config.toml: 1 fault
-    "#]].assert_eq(&rig.neat(&rig.run(&[]).expect(3).stderr));
+    "#]]
+    .assert_eq(&rig.neat(&rig.run(&[]).expect(3).stderr));
 }
 
 #[test]

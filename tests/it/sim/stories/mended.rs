@@ -207,3 +207,50 @@ fn whatever_write_fails_a_link_is_answered_as_it_is() {
     }
     assert!(refused > 0 && tied > 0, "{refused} refused, {tied} tied");
 }
+
+fn refused(reply: Reply) -> (String, String) {
+    match reply {
+        Reply::Refused { fault, .. } => (fault.kind, fault.message),
+        other => panic!("it should be refused: {other:?}"),
+    }
+}
+
+#[test]
+fn whoever_was_released_is_found_by_name_and_told_of() {
+    let rig = settled();
+    let order = |order| Command::ByHand { order, user: "bob".to_owned(), app: None, word: Word::Do };
+    assert_eq!(rig.order(order(HandOrder::Release)).code(), 0);
+    for again in [HandOrder::Release, HandOrder::Unlink, HandOrder::Deprovision] {
+        let (kind, message) = refused(rig.order(order(again)));
+        assert_eq!(kind, "not_managed");
+        assert!(message.contains("released by hand, by alice"), "{message}");
+    }
+    // Nor is the name unknown to a cycle when the directory doesn't want them any more.
+    leave(&rig, id(2), "support");
+    assert_eq!(rig.order(Command::Cycle { user: Some("Bob".to_owned()) }).code(), 0);
+    assert_eq!(refused(rig.order(Command::Cycle { user: Some("Zoe".to_owned()) })).0, "nobody");
+}
+
+#[test]
+fn whoever_failed_is_tried_again_by_any_name() {
+    let rig = settled();
+    let bob = rig.user(BOB).unwrap().id.to_string();
+    rig.desk().poison([BOB.to_owned()]);
+    set(&rig, id(2), "telephoneNumber", "+49 30 2");
+    let failing = || rig.ledger.snapshot().brakes[&AppName::new("support").unwrap()].trials.len();
+    let retry = |user: &str| rig.order(Command::Retry { user: Some(user.to_owned()), app: None });
+    for name in [BOB, "Bob", &bob, &id(2).to_string()] {
+        rig.cycle();
+        assert_eq!(failing(), 1);
+        assert_eq!(refused(retry("Carol")).0, "nothing_to_retry");
+        assert!(matches!(retry(name), Reply::Retried { people: 1, apps: 0 }), "{name}");
+        assert_eq!(failing(), 0);
+    }
+    // Somebody without an account is known by what was tried.
+    let frank = Person::numbered(6, "Frank", "frank@example.org");
+    rig.directory().change(|company| company.people.insert(frank.id, frank));
+    rig.desk().poison(["frank@example.org".to_owned()]);
+    join(&rig, id(6), "support");
+    rig.cycle();
+    assert!(matches!(retry("frank"), Reply::Retried { people: 1, .. }));
+}

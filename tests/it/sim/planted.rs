@@ -58,6 +58,9 @@ const PLANTS: &[(&str, &str)] = &[
     ("an app that refuses us has pauses", "a quarantine has no pauses"),
     ("an app in quarantine is probed with one change", "a probe is everything"),
     ("one failure doesn't stop the others", "one failure ends the app"),
+    ("nobody is removed while too many went at once", "source_gone"),
+    ("others of a hold that was let go on in part wait on", "others_approved"),
+    ("one app that fails delays no other", "one app that fails ends the cycle"),
     ("a second copy writes nothing", "the lease isn't asked for"),
 ];
 

@@ -23,8 +23,17 @@ pub struct Trouble {
     refuses: Option<(usize, usize)>,
     /// Whether no other fault was done in this step.
     pub calm: bool,
-    /// Whose phone must be this after the next cycle, by app and account.
-    expected: Option<(usize, u64, String, PersonId)>,
+    expected: Option<Expected>,
+}
+
+/// Whose phone must be this after the next cycle.
+struct Expected {
+    app: usize,
+    account: u64,
+    phone: String,
+    person: PersonId,
+    /// How often the app had asked us to wait.
+    waits: u64,
 }
 
 /// Trouble begins, goes on or ends; it is done to Zendesk again before each cycle.
@@ -116,7 +125,16 @@ fn expect(world: &mut World, app: usize, but: Option<&str>) {
             && state.holds.get(&name).is_none_or(|holds| holds.iter().all(|hold| hold.code != "edit"))
     });
     let refuses = matches!(world.orders.trouble.refuses, Some((of, _)) if of == app);
-    if refuses || !fine || !agreed || !quiet || world.rig.out_apps.contains(&name) || !world.rig.scopes.is_empty() {
+    let copies = &world.orders.copies;
+    let barred = copies.behind.contains(&app) || copies.foreign.contains(&app);
+    if refuses
+        || barred
+        || !fine
+        || !agreed
+        || !quiet
+        || world.rig.out_apps.contains(&name)
+        || !world.rig.scopes.is_empty()
+    {
         return;
     }
     let truths = world.truths(app, world.rig.clock.now());
@@ -155,16 +173,21 @@ fn expect(world: &mut World, app: usize, but: Option<&str>) {
         return;
     };
     if let Some(phone) = phone(world, &person) {
-        world.orders.trouble.expected = Some((app, account, phone, person));
+        let waits = world.rig.apps[app].1.told_to_wait();
+        world.orders.trouble.expected = Some(Expected { app, account, phone, person, waits });
         world.orders.count(Order::DelayLookedFor);
     }
 }
 
 /// After a whole cycle: whether the one who was expected to be changed was.
 pub fn after_cycle(world: &World) -> Result<(), String> {
-    let Some((app, account, phone, person)) = &world.orders.trouble.expected else {
+    let Some(Expected { app, account, phone, person, waits }) = &world.orders.trouble.expected else {
         return Ok(());
     };
+    // What was armed earlier may strike now.
+    if world.rig.apps[*app].1.told_to_wait() > *waits {
+        return Ok(());
+    }
     let there = world.rig.apps[*app].1.with(|desk| desk.users[account].texts.get(&Field::Phone).cloned());
     // With many others it may be past a limit: then a person is asked.
     let asked = world.rig.ledger.with(|state| {

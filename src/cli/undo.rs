@@ -52,7 +52,7 @@ pub async fn undo(joined: &Joined, args: UndoArgs) -> Result<Exit, Failure> {
                 return Ok(Exit::Engine(code));
             }
             Reply::Refused { fault, .. } if fault.kind == "moved" && look < LOOKS_MAX && on_terminal() => {
-                anstream::eprintln!("Something changed meanwhile; this is how it is now:\n");
+                tell("Something changed meanwhile; this is how it is now:\n");
             }
             other => return unexpected(other),
         }

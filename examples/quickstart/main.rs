@@ -127,8 +127,8 @@ fn closing(stage: &Stage) {
         stage.path("state")
     ));
     show::say(
-        "The directory and the Zendesk of this tour were servers inside this program, and end with it now. Files stay, so \
-         these commands still answer; none of them asks a server:",
+        "The directory and the Zendesk of this tour were servers inside this program, and end with it now. Files stay, \
+         so these commands still answer; none of them asks a server:",
     );
     let command = |rest: &str| format!("cargo run -- --config {config} {rest}\n");
     show::lines(
@@ -145,7 +145,7 @@ fn closing(stage: &Stage) {
     show::say(
         "A cycle would now end with exit code 5: a directory that can't be read removes nobody. What is next: copy \
          config.example.toml, name your own servers in it, and give `check`, then `plan`: neither changes anything. \
-         The README goes on from there, under \"Get started\". To take the tour once more: `cargo run --example \
-         quickstart`.",
+         The README goes on from there, under \"A first real configuration\". To take the tour once more: \
+         `cargo run --example quickstart`.",
     );
 }

@@ -11,7 +11,7 @@ use crate::domain::pause::Pause;
 use crate::domain::plan::{Conflict, ConflictReason, Plan, Rejected};
 
 use super::apply::Run;
-use super::holds::{Telling, hold_problem};
+use super::holds::{Telling, hold_problem, standing_holds};
 use super::lease::Barred;
 use super::ports::{BrakeLedger as _, Clock, Event, HoldRecord, HoldState, Ledger, Report, Trouble};
 use super::renewal::{Shown, renew, visible};
@@ -59,17 +59,16 @@ impl<P: Ports> Engine<P> {
         reads: &Reads<'_>,
         run: &mut Run<'_>,
     ) -> Result<Concluded, Abort> {
-        let mut known = plan.refreshed.clone();
         let noted_now = |known: &&KnownAccount| known.missed.as_ref() == Some(&run.cycle);
-        known.extend(plan.waiting.iter().map(|waiting| &*waiting.known).filter(noted_now).cloned());
-        if !known.is_empty() {
-            self.ledger.remember(&plan.app, &known)?;
+        let absent = plan.waiting.iter().map(|waiting| &*waiting.known).filter(noted_now);
+        let absent: Vec<KnownAccount> = absent.cloned().collect();
+        if !absent.is_empty() {
+            self.ledger.remember(&plan.app, &absent)?;
         }
-        self.end_notes(plan)?;
-        self.conclude_keeps(plan)?;
+        self.conclude_people(plan)?;
         let troubles_new = self.troubles(plan, reads.complete, run)?;
         let now = self.clock.now();
-        let standing = self.standing_holds(&plan.app)?;
+        let standing = standing_holds(&self.ledger, &plan.app)?;
         let shown = Shown::of(plan, begun, reads.unread);
         let (records, new) = renew(&standing, &plan.app, held, &shown, now);
         for record in &new {
@@ -101,16 +100,25 @@ impl<P: Ports> Engine<P> {
             HoldReason::Rejected => begun.is_empty(),
             _ => waits_for_first(&hold.reason),
         };
-        let first = held.iter().any(|hold| waits_for_first(hold) || missing(hold)) || !reads.unread.is_empty();
+        let undecided = held.iter().any(|hold| waits_for_first(hold) || missing(hold));
         // Nor is one that may have been made over what others wrote.
-        let first = first || reads.barred == Barred::Lease;
+        let no_first = undecided || !reads.unread.is_empty() || reads.barred == Barred::Lease;
         let standing = self.ledger.app_standing(&plan.app)?;
         let carried_something = reads.pause.is_none() && (!begun.is_empty() || standing.population > 0);
-        if standing.experience != Experience::Settled && !first && carried_something {
+        if standing.experience != Experience::Settled && !no_first && carried_something {
             self.ledger.accept(&plan.app)?;
         }
         let brakes = if waiting.is_empty() { Brakes::Off } else { Brakes::On };
         Ok(Concluded { held: held_count, brakes, troubles_new })
+    }
+
+    /// Keeps what a plan shows of each of its people, whether it is that of everybody or of one.
+    pub(super) fn conclude_people(&mut self, plan: &Plan) -> Result<(), Abort> {
+        if !plan.refreshed.is_empty() {
+            self.ledger.remember(&plan.app, &plan.refreshed)?;
+        }
+        self.end_notes(plan)?;
+        self.conclude_keeps(plan)
     }
 
     /// Tells once a day again what waits still: one record that nobody saw must not be the last word.
@@ -260,6 +268,10 @@ impl<P: Ports> Engine<P> {
 const fn waits_for_first(reason: &HoldReason) -> bool {
     matches!(
         reason,
-        HoldReason::FirstCycle | HoldReason::StoreReplaced | HoldReason::Rejected | HoldReason::Undecided(_)
+        HoldReason::FirstCycle
+            | HoldReason::StoreReplaced
+            | HoldReason::OtherCopy
+            | HoldReason::Rejected
+            | HoldReason::Undecided(_)
     )
 }

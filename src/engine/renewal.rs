@@ -36,6 +36,8 @@ impl Shown {
         unsettled.extend(plan.waiting.iter().map(|one| one.known.person.clone()));
         unsettled.extend(plan.rejected.iter().map(|one| one.person.clone()));
         unsettled.extend(plan.conflicts.iter().map(|one| one.person.clone()));
+        // A switch that is off for a while says nothing about what was decided.
+        unsettled.extend(plan.left_out.iter().cloned());
         // Whom a person removed or released by hand is settled: nothing is left to be decided about them.
         let undone = plan.kept.iter().filter(|one| matches!(one.keep.reason, KeepReason::Undone(_)));
         unsettled.extend(undone.map(|one| one.person.clone()));

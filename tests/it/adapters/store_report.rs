@@ -211,6 +211,9 @@ impl HandLedger for Watched<SledLedger> {
     fn set_label(&mut self, app: &AppName, person: &PersonId, label: Option<&Label>) -> Result<(), LedgerFault> {
         self.during("set_label", |inner| inner.set_label(app, person, label))
     }
+    fn tie(&mut self, app: &AppName, known: &KnownAccount) -> Result<(), LedgerFault> {
+        self.during("tie", |inner| inner.tie(app, known))
+    }
 }
 
 impl DeedLedger for Watched<SledLedger> {

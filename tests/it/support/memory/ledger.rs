@@ -198,11 +198,11 @@ impl Ledger for MemoryLedger {
 
     fn app_standing(&self, app: &AppName) -> Result<AppStanding, LedgerFault> {
         let state = lock(&self.state);
-        let doubted = state.replaced || state.doubted.contains(app);
-        let experience = match (state.accepted.contains_key(app), doubted) {
-            (true, _) => Experience::Settled,
-            (false, true) => Experience::Replaced,
-            (false, false) => Experience::First,
+        let experience = match (state.accepted.contains_key(app), state.replaced, state.doubted.contains(app)) {
+            (true, ..) => Experience::Settled,
+            (false, true, _) => Experience::Replaced,
+            (false, false, true) => Experience::Doubted,
+            (false, false, false) => Experience::First,
         };
         let used = |(key, known): &(&(AppName, PersonId), &KnownAccount)| key.0 == *app && known.standing.in_use();
         Ok(AppStanding { experience, population: state.accounts.iter().filter(used).count() })

@@ -50,6 +50,12 @@ impl Shown {
         }
     }
 
+    /// With people who can't be seen, and may be planned for again.
+    pub(super) fn with(mut self, unseen: BTreeSet<PersonId>) -> Self {
+        self.unsettled.extend(unseen);
+        self
+    }
+
     /// Whether a record is about somebody of whose directory nothing is planned: nothing of it is forgotten.
     fn silent(&self, record: &HoldRecord) -> bool {
         record.changes.iter().any(|change| self.unread.contains(&change.person.directory))

@@ -12,7 +12,7 @@ use zendesk_dirsync::engine::undo::{UndoOrder, UndoView};
 
 use super::super::rig::Ran;
 use super::*;
-use crate::support::memory::{By, Silent};
+use crate::support::memory::{By, ReadTrouble, Silent};
 
 const BOB: &str = "bob@example.org";
 
@@ -134,6 +134,32 @@ fn a_switch_that_is_off_for_a_while_forgets_no_rejection() {
     };
     assert_eq!(holds.values().flatten().filter(rejected).count(), 1, "{holds:?}");
     assert_eq!(rig.user("dave@example.org").unwrap().suspended, None);
+}
+
+#[test]
+fn whoever_was_decided_against_and_cannot_be_seen_for_a_while_is_not_made_when_they_are_back() {
+    for (days, made) in [(0, false), (27, false), (29, true)] {
+        let mut rig = settled();
+        let wide = rig.limits.creations;
+        (rig.limits.creations.count, rig.limits.creations.percent) = (0, 0);
+        let frank = Person::numbered(6, "Frank", "frank@example.org");
+        rig.directory().change(|company| company.people.insert(frank.id, frank));
+        join(&rig, id(6), "support");
+        assert_eq!(rig.cycle().ending.code(), 4);
+        let hold = rig.ledger.snapshot().holds.values().flatten().next().unwrap().id.to_string();
+        rig.clock.advance(TimeDelta::minutes(1));
+        rig.engine().reject(&hold, "alice").unwrap().unwrap();
+        rig.limits.creations = wide;
+        rig.cycle();
+        // A filter passes him over, with success.
+        rig.directory().trouble_is(ReadTrouble { filtered: [id(6)].into(), ..ReadTrouble::default() });
+        rig.cycle();
+        rig.clock.advance(TimeDelta::days(days));
+        rig.cycle();
+        rig.directory().trouble_is(ReadTrouble::default());
+        rig.cycle();
+        assert_eq!(rig.user("frank@example.org").is_some(), made, "unseen for {days} days");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::read::PRIMARY_GROUP;
 use super::resolve::{FoundGroup, Resolution, group_id_attribute, outermost, resolve};
 use super::search::{AtBase, Query, Session, Sink, Values, paged};
 use super::session::{fit, open_at};
+use super::standing::described;
 use crate::domain::assignment::GroupRef;
 use crate::domain::dn::Dn;
 use crate::domain::scope::Tally;
@@ -106,6 +107,7 @@ pub(super) async fn check(
 fn connected(session: &Session, server: &ServerUrl, repeat: Option<String>) -> Finding {
     let identity = &session.root.identity;
     let name = if identity.name.is_empty() { "it doesn't say what it is" } else { &identity.name };
+    let name = &format!("{name}; {}", described(identity));
     let bound = &session.settings.bind_dn;
     match server.protection {
         Protection::Ldaps => Finding::good(format!("{}: TLS, bound as {bound}; {name}", server.text), repeat),

@@ -25,6 +25,7 @@ mod resolve;
 mod root;
 mod search;
 mod session;
+mod standing;
 mod transport;
 
 #[cfg(test)]

@@ -463,5 +463,6 @@ pub(super) fn order(groups: &[&str]) -> ReadOrder {
         groups: groups.iter().map(group).collect(),
         attributes: BTreeSet::from(["mail".to_owned()]),
         now: chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+        known: None,
     }
 }

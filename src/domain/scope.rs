@@ -2,13 +2,14 @@
 //!
 //! Only [`CompleteRead::try_new`] makes a [`CompleteRead`], and only that can show that someone is not there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::account_state::AccountState;
 use super::assignment::Membership;
 use super::entry::Entry;
 use super::id::{DirectoryName, EntryId};
+use super::server::ServerIdentity;
 
 /// A person whom an assigned group holds, as the read came upon them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,17 +79,6 @@ pub struct Tally {
     pub references: u64,
     /// Entries that arrived.
     pub entries: u64,
-}
-
-/// Which server answered, for a whole cycle.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ServerIdentity {
-    /// The URL that was used.
-    pub url: String,
-    /// What the server calls itself: AD's `dsServiceName`, else the vendor and naming context.
-    pub name: String,
-    /// The naming contexts it serves.
-    pub naming_contexts: BTreeSet<String>,
 }
 
 /// A read that ended without an error, before it is judged.

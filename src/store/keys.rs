@@ -27,6 +27,8 @@ pub(super) const PAUSE: &[u8] = b"pause\0";
 const LABEL: &[u8] = b"label\0";
 /// What the keys of images begin with.
 const IMAGE: &[u8] = b"image\0";
+/// What the keys of servers begin with.
+const SERVERS: &[u8] = b"servers\0";
 /// What the keys of names at Zendesk begin with.
 const CATALOG: &[u8] = b"catalog\0";
 /// The name of this store.
@@ -160,6 +162,11 @@ pub(super) fn settled(app: &AppName) -> Vec<u8> {
 /// The head of a directory's image.
 pub(super) fn image(directory: &DirectoryName) -> Vec<u8> {
     joined(&[IMAGE, directory.as_str().as_bytes()])
+}
+
+/// What is remembered of a directory's servers.
+pub(super) fn servers(directory: &DirectoryName) -> Vec<u8> {
+    joined(&[SERVERS, directory.as_str().as_bytes()])
 }
 
 /// The names at an app's Zendesk.

@@ -1,6 +1,7 @@
 //! The adapters against servers on the wire and real files: one part real, the others in memory.
 
 mod directory_faults;
+mod directory_replicas;
 mod directory_rig;
 mod directory_sizes;
 mod store_report;

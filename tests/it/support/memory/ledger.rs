@@ -12,6 +12,7 @@ use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::lease::LeaseMark;
 use zendesk_dirsync::domain::pause::Pauses;
 use zendesk_dirsync::domain::scope::GroupSeen;
+use zendesk_dirsync::domain::server::Acquaintance;
 use zendesk_dirsync::engine::ports::{
     AppStanding, CycleSummary, HoldRecord, Intent, Label, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
 };
@@ -43,6 +44,7 @@ pub struct LedgerState {
     pub labels: BTreeMap<(AppName, PersonId), Label>,
     pub configurations: BTreeMap<AppName, String>,
     pub images: Images,
+    pub servers: BTreeMap<DirectoryName, Acquaintance>,
     pub instance: Option<[u8; 16]>,
     pub leases: BTreeMap<AppName, LeaseMark>,
     pub doubted: BTreeSet<AppName>,

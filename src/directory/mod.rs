@@ -8,6 +8,7 @@
 mod actor;
 mod ber;
 mod bind;
+mod canaries;
 mod check;
 mod code;
 mod decode;

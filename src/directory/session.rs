@@ -3,6 +3,7 @@
 //! A server that can't be reached makes room for the next; one that refuses the bind doesn't, since a wrong password
 //! tried at every server locks the account out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
@@ -95,8 +96,14 @@ pub(super) async fn open_at(
     }
     let deadline = Instant::now() + settings.timeout;
     let link = connect(server, settings, deadline).await?;
-    let mut session =
-        Session { link, settings: Arc::clone(settings), server: server.clone(), root: Root::default(), broken: None };
+    let mut session = Session {
+        link,
+        settings: Arc::clone(settings),
+        server: server.clone(),
+        root: Root::default(),
+        referred: BTreeSet::new(),
+        broken: None,
+    };
     let opened = async {
         bind(&mut session, secret).await?;
         take_standing(&mut session).await

@@ -102,6 +102,8 @@ impl<P: Ports> Engine<P> {
             _ => waits_for_first(&hold.reason),
         };
         let first = held.iter().any(|hold| waits_for_first(hold) || missing(hold)) || !reads.unread.is_empty();
+        // Nor is one after which more evidence is waited for: what that leads to was not shown yet.
+        let first = first || !plan.waiting.is_empty();
         // Nor is one that may have been made over what others wrote.
         let first = first || reads.barred == Barred::Lease;
         let standing = self.ledger.app_standing(&plan.app)?;

@@ -1,5 +1,6 @@
 //! The adapters against servers on the wire and real files: one part real, the others in memory.
 
+mod directory_canaries;
 mod directory_faults;
 mod directory_replicas;
 mod directory_rig;

@@ -209,7 +209,10 @@ impl Session {
         match (answered, found) {
             (Ok(_), Some(entry)) => Ok(AtBase::Entry(entry)),
             (Ok(_), None) => Ok(AtBase::Unmatched),
-            (Err(fault), _) if fault.is(Code::NO_SUCH_OBJECT) => Ok(AtBase::Absent),
+            (Err(fault), None) if fault.is(Code::NO_SUCH_OBJECT) => Ok(AtBase::Absent),
+            (Err(fault), Some(_)) if fault.is(Code::NO_SUCH_OBJECT) => {
+                Err(AskFault::Odd("the server sent an entry and then said that there is none".to_owned()))
+            }
             (Err(fault), _) => Err(fault),
         }
     }

@@ -158,6 +158,13 @@ pub enum Presence {
         /// Assigned or nested groups that still hold it, by a base-scoped test on each.
         held_by: Vec<String>,
     },
+    /// The entry is there, outside of where people are read: in none of the configured bases.
+    Outside {
+        /// Whether it may be used.
+        state: AccountState,
+        /// Where it is.
+        dn: super::dn::Dn,
+    },
     /// The server keeps a tombstone of it.
     Tombstone,
     /// It isn't found.
@@ -174,6 +181,11 @@ pub enum Departure {
     Unusable(AccountState),
     /// Found, usable, and off every group that held them.
     LeftGroups,
+    /// Found and usable, and moved out of the configured bases.
+    MovedOut {
+        /// Where to.
+        dn: super::dn::Dn,
+    },
     /// A tombstone shows that the entry was deleted.
     Tombstone,
     /// Not found, and no group names them: counts only when a second complete read in a later cycle says the same.
@@ -198,11 +210,12 @@ impl From<Presence> for Departure {
             Presence::Tombstone => Self::Tombstone,
             Presence::NotFound { named_by } if named_by.is_empty() => Self::Absent,
             Presence::NotFound { named_by } => Self::Unreadable { named_by },
-            Presence::Found { state, .. }
+            Presence::Found { state, .. } | Presence::Outside { state, .. }
                 if matches!(state, AccountState::Disabled { .. } | AccountState::Expired { .. }) =>
             {
                 Self::Unusable(state)
             }
+            Presence::Outside { dn, .. } => Self::MovedOut { dn },
             Presence::Found { held_by, .. } if held_by.is_empty() => Self::LeftGroups,
             Presence::Found { held_by, .. } => Self::StillHeld { held_by },
         }
@@ -217,9 +230,12 @@ impl fmt::Display for Departure {
             }
             Self::Unusable(_) => f.write_str("not usable"),
             Self::LeftGroups => f.write_str("found, and in none of the groups"),
-            Self::Tombstone => f.write_str("the directory keeps a tombstone"),
+            Self::MovedOut { dn } => write!(f, "found at {dn}, outside of the configured bases"),
+            Self::Tombstone => f.write_str("deleted: the directory keeps a tombstone"),
             Self::Absent => f.write_str("not found in two complete reads, and no group names the entry"),
-            Self::Unreadable { named_by } => write!(f, "not found, but still named by {}", named_by.join(", ")),
+            Self::Unreadable { named_by } => {
+                write!(f, "can't be read any more: not found, but still named by {}", named_by.join(", "))
+            }
             Self::StillHeld { held_by } => write!(f, "still held by {}", held_by.join(", ")),
             Self::Untied(how) => f.write_str(how),
         }

@@ -260,7 +260,8 @@ impl<P: Ports> Planner<'_, P> {
                         }
                     }
                 };
-                let outright = matches!(departure, Departure::Unusable(_) | Departure::Tombstone);
+                let outright =
+                    matches!(departure, Departure::Unusable(_) | Departure::MovedOut { .. } | Departure::Tombstone);
                 let guard = if outright { None } else { shaken(sought, &known) };
                 candidates.push(Candidate { known, departure, guard });
             }
@@ -308,6 +309,7 @@ impl<P: Ports> Planner<'_, P> {
         match self.presence(known, &led, now, asked).await?.into() {
             Departure::LeftGroups => Ok(Departure::LeftGroups),
             Departure::Unusable(_)
+            | Departure::MovedOut { .. }
             | Departure::Tombstone
             | Departure::Absent
             | Departure::Unreadable { .. }

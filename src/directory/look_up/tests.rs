@@ -72,6 +72,28 @@ async fn a_moved_person_whom_a_group_still_names_by_the_old_place_is_held() {
 }
 
 #[tokio::test]
+async fn somebody_who_was_moved_out_of_the_bases_is_told_as_that_wherever_they_may_be_seen() {
+    let mut entries = tree();
+    entries[5].dn = "cn=p3,ou=former,dc=x".into();
+    entries.push(PeerEntry::new("ou=here,dc=x", &[("objectClass", &["organizationalUnit"])]));
+    let peer = shared(Peer { entries: entries.clone(), ..Peer::default() });
+    let settings = DirectorySettings { bases: vec![Dn::parse("ou=here,dc=x").unwrap()], ..settings() };
+    let mut session = session(&peer, settings).await;
+    let whom = whom(3, "cn=p3,ou=here,dc=x", &[100]);
+    // The server doesn't say what it holds: nobody looks any further.
+    let unsaid = look_up(&mut session, &whom, &mut HashMap::new()).await.unwrap();
+    assert_eq!(unsaid, Presence::NotFound { named_by: Vec::new() });
+    session.root.contexts = vec![Dn::parse("dc=x").unwrap()];
+    let moved = look_up(&mut session, &whom, &mut HashMap::new()).await.unwrap();
+    assert!(matches!(&moved, Presence::Outside { dn, .. } if dn.as_str() == "cn=p3,ou=former,dc=x"), "{moved:?}");
+    peer.lock().unwrap().hook = Box::new(|asked, _| (asked.base == "dc=x").then_some(Fault::Result(50)));
+    let hidden = look_up(&mut session, &whom, &mut HashMap::new()).await.unwrap();
+    assert_eq!(hidden, Presence::NotFound { named_by: Vec::new() });
+    peer.lock().unwrap().hook = Box::new(|asked, _| (asked.base == "dc=x").then_some(Fault::Result(51)));
+    look_up(&mut session, &whom, &mut HashMap::new()).await.unwrap_err();
+}
+
+#[tokio::test]
 async fn nobody_found_is_told_with_the_groups_that_name_them() {
     let mut entries = tree();
     entries.remove(3);

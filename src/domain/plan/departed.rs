@@ -49,7 +49,9 @@ pub(super) fn decide(
     let (code, class) = match &departure {
         Departure::Unusable(AccountState::Expired { .. }) => (CauseCode::Expired, Class::RemovalShown),
         Departure::Unusable(_) => (CauseCode::Disabled, Class::RemovalShown),
-        Departure::LeftGroups | Departure::Untied(_) => (CauseCode::OutOfScope, Class::RemovalShown),
+        Departure::LeftGroups | Departure::MovedOut { .. } | Departure::Untied(_) => {
+            (CauseCode::OutOfScope, Class::RemovalShown)
+        }
         Departure::Tombstone => (CauseCode::Gone, Class::RemovalShown),
         Departure::Absent => match &known.missed {
             // The first complete read without the person only makes a note of it.
@@ -84,6 +86,7 @@ pub(super) fn decide(
         Departure::Untied(_) => Confirm::Configuration,
         Departure::Unusable(_)
         | Departure::LeftGroups
+        | Departure::MovedOut { .. }
         | Departure::Tombstone
         | Departure::Absent
         | Departure::Unreadable { .. }

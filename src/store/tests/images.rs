@@ -50,6 +50,7 @@ fn portraits() -> Vec<Portrait> {
     let since = at("2026-11-20T00:00:00Z");
     let looked_up = [
         Presence::Found { state: AccountState::Usable { until: None }, dn: dn(), held_by: vec!["Support".into()] },
+        Presence::Outside { state: AccountState::Usable { until: None }, dn: dn() },
         Presence::Tombstone,
         Presence::NotFound { named_by: vec!["Support".into()] },
     ];

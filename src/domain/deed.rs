@@ -352,6 +352,7 @@ fn merged(deeds: &[Deed]) -> Vec<Deed> {
                 last.end = deed.end;
                 last.account = deed.account.or(last.account);
                 last.known_after.clone_from(&deed.known_after);
+                last.left.clone_from(&deed.left);
             }
             None => merged.push(deed.clone()),
         }

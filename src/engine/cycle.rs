@@ -294,6 +294,8 @@ impl<P: Ports> Engine<P> {
             if let Some((plan, count)) = self.serve(at, part, &round, &mut endings, &mut run).await? {
                 counts.insert(app.clone(), count);
                 plans.insert(app, plan);
+            } else if crate::planted("one app that fails ends the cycle") {
+                break;
             }
         }
         for (name, fault) in &prepared.faults {

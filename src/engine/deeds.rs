@@ -30,6 +30,9 @@ impl<P: Ports> Engine<P> {
         let deed = self.ledger.deed(&intent.cycle, intent.seq)?.map(|mut deed| {
             deed.account = found.map(|account| account.id).or(deed.account);
             deed.end = end_of(&deed, found);
+            if deed.end == DeedEnd::Done {
+                chosen(&mut deed, found);
+            }
             // What is outstanding is known with it; a deed is undone to what stood before it all the same.
             if let (Some(known), Settlement::Known(now)) = (&mut deed.known_after, settlement) {
                 known.account = now.account;
@@ -58,11 +61,15 @@ pub(super) fn ended(
     if let (Some(known), Some(id)) = (&mut deed.known_after, change.account) {
         known.account = id;
     }
-    // Which group becomes the default one when another is left is Zendesk's choice.
+    chosen(&mut deed, seen);
+    deed
+}
+
+/// Which group becomes the default one when another is left is Zendesk's choice: it is as was read back.
+fn chosen(deed: &mut Deed, seen: Option<&ObservedAccount>) {
     if let (Some(left), Some(seen)) = (&mut deed.left, seen) {
         left.default_group = seen.default_group;
     }
-    deed
 }
 
 /// How a deed ended of which only the account tells.

@@ -54,7 +54,7 @@ pub(super) fn loosened(mut plan: Plan, mut bench: Bench) -> (Plan, Bench) {
     }
     if planted("rejected") {
         bench.rejections.clear();
-        bench.undecided.retain(|_, why| !matches!(why, Undecided::MovedSinceRejected(_)));
+        bench.undecided.values_mut().for_each(|open| open.retain(|one| one.why != Undecided::Moved));
     }
     (plan, bench)
 }

@@ -20,7 +20,10 @@ impl World {
         let unseen = [&trouble.hidden, &trouble.hidden_groups, &trouble.filtered, &trouble.nameless];
         let veiled = unseen.iter().any(|some| !some.is_empty());
         let people = self.people(at);
-        let Some(id) = self.rng.pick(&people) else { return self.hire(at) };
+        let Some(id) = self.rng.pick(&people) else {
+            self.hire(at);
+            return self.note_people();
+        };
         match self.rng.below(24) {
             0 | 1 if !veiled => self.hire(at),
             2 | 3 if !veiled => self.leave(at, id),

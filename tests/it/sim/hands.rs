@@ -57,6 +57,8 @@ impl World {
                 if user.role != Role::EndUser {
                     user.groups.extend(extra);
                     user.groups_by_hand.extend(extra);
+                    // Whoever is in a group has a default one.
+                    user.default_group = user.default_group.or(extra);
                 }
             }
             5 => {

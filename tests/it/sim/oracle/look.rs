@@ -27,6 +27,8 @@ pub struct Look<'a> {
     pub approved: BTreeSet<PersonId>,
     /// People of whom a change was begun that a person had decided against.
     pub against: BTreeSet<PersonId>,
+    /// People of whom a change was begun that a person had left out when they let others of its hold go on.
+    pub beside: BTreeSet<PersonId>,
     /// Of whom the configuration that was agreed to wishes something else.
     pub former: Former,
     /// The owner and our own user.
@@ -60,13 +62,17 @@ impl<'a> Look<'a> {
         };
         let mut approved = begun(&|digest| standing.contains_key(digest));
         approved.extend(world.orders.let_go.iter().filter(|(at, _)| *at == app).map(|(_, person)| person.clone()));
+        // Whoever is named in an order was decided about anew.
+        let unordered = |mut people: BTreeSet<PersonId>| {
+            people.retain(|person| !world.orders.let_go.contains(&(app, person.clone())));
+            people
+        };
+        let unsaid =
+            |of: &BTreeSet<Digest>| unordered(begun(&|digest| of.contains(digest) && !standing.contains_key(digest)));
         Self {
             approved,
-            // Whoever is named in an order was decided about anew.
-            against: begun(&|digest| before.against.contains(digest) && !standing.contains_key(digest))
-                .into_iter()
-                .filter(|person| !world.orders.let_go.contains(&(app, person.clone())))
-                .collect(),
+            against: unsaid(&before.against),
+            beside: unsaid(&before.beside),
             former: super::edits::former(world, app, before.now),
             world,
             app,

@@ -8,6 +8,7 @@ pub mod edits;
 mod look;
 pub mod past;
 mod rules;
+mod source;
 mod sums;
 pub mod tries;
 pub mod wish;
@@ -35,6 +36,7 @@ pub fn names() -> Vec<&'static str> {
         .chain(words::NAMES)
         .chain(edits::NAMES)
         .chain(tries::NAMES)
+        .chain(source::NAMES)
         .chain([UNLINKED])
         .collect()
 }
@@ -45,6 +47,8 @@ const UNLINKED: &str = "accounts that are nobody's are never written";
 pub struct Oracle {
     /// Whose an account is, by app: learnt from creations and first writes.
     owners: Vec<BTreeMap<u64, PersonId>>,
+    /// Whose it ever was, by app.
+    were: Vec<BTreeMap<u64, BTreeSet<PersonId>>>,
     /// Writes judged so far, by app.
     judged: Vec<usize>,
     /// Writes and notices compared so far.
@@ -55,6 +59,7 @@ pub struct Oracle {
     /// What the last cycles did.
     pub past: past::History,
     pub tries: tries::Tries,
+    sources: source::Sources,
 }
 
 /// The moment before a cycle.
@@ -64,11 +69,14 @@ pub struct Before {
     pub breaks: u64,
     /// The groups that gave a managed person their account, by app.
     through: Vec<BTreeMap<PersonId, BTreeSet<EntryId>>>,
-    population: Vec<usize>,
+    /// Whose account was in use, by app.
+    managed: Vec<BTreeSet<PersonId>>,
     accepted: BTreeSet<AppName>,
     replaced: bool,
     /// What is on record as decided against.
     against: BTreeSet<Digest>,
+    /// What a person left out who let others of the same hold go on.
+    beside: BTreeSet<Digest>,
     noted: usize,
     reads_broken: Vec<usize>,
     /// Calls to each app.
@@ -98,17 +106,28 @@ fn against(hold: &HoldRecord) -> Option<Vec<Digest>> {
     rejected.then(|| hold.changes.iter().map(|change| change.digest).collect())
 }
 
+fn beside(hold: &HoldRecord) -> Vec<Digest> {
+    let left = |digest: &Digest| match &hold.state {
+        HoldState::Approved { digests, .. } => !digests.contains(digest),
+        HoldState::Waiting => hold.code == "others_approved",
+        HoldState::Rejected { .. } => false,
+    };
+    hold.changes.iter().map(|change| change.digest).filter(left).collect()
+}
+
 impl Oracle {
     /// An oracle that has seen nothing.
     pub fn new(apps: usize) -> Self {
         Self {
             owners: vec![BTreeMap::new(); apps],
+            were: vec![BTreeMap::new(); apps],
             judged: vec![0; apps],
             compared: (vec![0; apps], 0),
             recent: vec![sums::Recent::default(); apps],
             breaks: 0,
             past: past::History::default(),
             tries: tries::Tries::default(),
+            sources: source::Sources::default(),
         }
     }
 
@@ -120,16 +139,20 @@ impl Oracle {
             let through = |app: &AppName| {
                 of(app).into_iter().map(|((_, person), known)| (person.clone(), known.through.clone())).collect()
             };
-            let used = |app: &AppName| of(app).iter().filter(|(_, known)| known.standing.in_use()).count();
+            let managed = |app: &AppName| {
+                let used = of(app).into_iter().filter(|(_, known)| known.standing.in_use());
+                used.map(|((_, person), _)| person.clone()).collect()
+            };
             Before {
                 now: world.rig.clock.now(),
                 passed: world.rig.clock.passed(),
                 breaks: world.breaks,
                 through: apps.iter().map(|(rules, _)| through(&rules.app)).collect(),
-                population: apps.iter().map(|(rules, _)| used(&rules.app)).collect(),
+                managed: apps.iter().map(|(rules, _)| managed(&rules.app)).collect(),
                 accepted: state.accepted.keys().cloned().collect(),
                 replaced: state.replaced,
                 against: state.holds.values().flatten().filter_map(against).flatten().collect(),
+                beside: state.holds.values().flatten().flat_map(beside).collect(),
                 noted: world.rig.ledger.noted_count(),
                 calls: apps.iter().map(|(_, desk)| desk.calls()).collect(),
                 reads_broken: world.rig.directories.iter().map(|one| one.reads_broken()).collect(),
@@ -158,6 +181,9 @@ impl Oracle {
             if let Some(broken) = world.rig.apps[app].1.pace_broken() {
                 return Err(format!("{}: {broken}", sums::PACE));
             }
+            for ((of, id), person) in world.orders.tied.iter().filter(|((of, _), _)| *of == app) {
+                self.were[*of].entry(*id).or_default().insert(person.clone());
+            }
             if new.is_empty() {
                 continue;
             }
@@ -180,12 +206,14 @@ impl Oracle {
             }
             let mine = look.approved.iter().filter(|person| look.former.contains_key(*person));
             agreed.extend(mine.map(|person| (app, person.clone())));
+            self.sources.judge(&look, &look.removed(&self.owners[app], &new))?;
             sums::judge(&look, &self.owners[app], &mut self.recent[app], &new)?;
         }
         if !done.cycle.is_empty() && !done.tried.is_empty() {
             self.past.push(done);
         }
         self.tries.judge(world, before, ran, &wrote)?;
+        self.sources.look(world, before, ran);
         edits::after(world, agreed, &formers);
         super::orders::copies::after(world);
         agree::spent(world, &noted, ran)?;
@@ -224,16 +252,35 @@ impl Oracle {
                 let meant = marked(patch.external_id.as_ref());
                 look.rightful(user).into_iter().find(|one| meant.as_ref().is_none_or(|meant| meant == one))
             }
+            // It never arrived.
+            (Step::Write(patch), None) => marked(patch.external_id.as_ref()),
             (_, Some(user)) => look.rightful(user).into_iter().next(),
             (_, None) => None,
         };
-        let Some(person) = person else {
+        let Some(person) = person.or_else(|| self.again(look, id)) else {
             return Err(format!("{UNLINKED}: {id}: {:?}", write.step));
         };
         if write.effect.is_ok() {
             self.owners[look.app].insert(id, person.clone());
+            self.were[look.app].entry(id).or_default().insert(person.clone());
         }
         Ok(Some(person))
+    }
+
+    /// To whom an account that was theirs once may be tied again: an undoing and an older store can.
+    fn again(&self, look: &Look<'_>, id: u64) -> Option<PersonId> {
+        let were = self.were[look.app].get(&id)?;
+        match &look.world.orders.occasion {
+            Occasion::Undo(people) => {
+                were.iter().find(|person| people.contains(&(look.app, (*person).clone()))).cloned()
+            }
+            Occasion::Cycle(_) | Occasion::Deprovision(_) | Occasion::Saved(_) | Occasion::Word => {
+                let known =
+                    || look.world.managed().into_iter().find(|(app, _, account)| (*app, *account) == (look.app, id));
+                let (_, person, _) = known().filter(|_| look.world.lost)?;
+                were.contains(&person).then_some(person)
+            }
+        }
     }
 
     /// Forgets whose an account is that bears their mark no more: somebody else may take it.

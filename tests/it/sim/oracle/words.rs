@@ -66,8 +66,9 @@ pub fn judge(look: &Look<'_>, write: &Write, person: Option<&PersonId>) -> Resul
     }
     match words.kept.get(&key).filter(|_| !orders.let_go.contains(&key)) {
         Some(Kept::ByHand) if !takes(write) => broken(BY_HAND),
-        Some(Kept::Undone(_)) => broken(UNDONE),
-        Some(Kept::Released(_) | Kept::ByHand) | None => Ok(()),
+        // Unless a person let this very change go on.
+        Some(Kept::Undone(_)) if !look.approved.contains(person) => broken(UNDONE),
+        Some(Kept::Released(_) | Kept::ByHand | Kept::Undone(_)) | None => Ok(()),
     }
 }
 

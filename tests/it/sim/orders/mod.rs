@@ -268,7 +268,7 @@ impl World {
     }
 
     /// Who is managed in an app, says the store, with the account.
-    fn managed(&self) -> Vec<(usize, PersonId, u64)> {
+    pub fn managed(&self) -> Vec<(usize, PersonId, u64)> {
         self.rig.ledger.with(|state| {
             let one = |((app, person), known): (&(_, PersonId), &zendesk_dirsync::domain::account::KnownAccount)| {
                 let at = self.rig.apps.iter().position(|(rules, _)| rules.app == *app)?;

@@ -23,8 +23,25 @@ pub struct Trouble {
     refuses: Option<(usize, usize)>,
     /// Whether no other fault was done in this step.
     pub calm: bool,
-    /// Whose phone must be this after the next cycle, by app and account.
-    expected: Option<(usize, u64, String, PersonId)>,
+    expected: Option<Expected>,
+}
+
+/// Whose phone or name must be this after the next cycle.
+struct Expected {
+    app: usize,
+    account: u64,
+    what: What,
+    value: String,
+    person: PersonId,
+    /// How often the app had asked us to wait.
+    waits: u64,
+}
+
+/// What is changed of somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Name,
+    Phone,
 }
 
 /// Trouble begins, goes on or ends; it is done to Zendesk again before each cycle.
@@ -101,7 +118,21 @@ fn phone(world: &mut World, person: &PersonId) -> Option<String> {
     Some(phone)
 }
 
-/// Somebody of whom nothing else is to be done gets another phone, which must be there after the cycle.
+/// Gives somebody another name; answers it as it is to be written.
+fn rename(world: &mut World, app: usize, person: &PersonId) -> Option<String> {
+    let at = (0..world.rig.directories.len()).find(|at| world.directory_name(*at) == person.directory)?;
+    let name = format!("Named {}", world.orders.rng.below(1_000_000));
+    if !world.people(at).contains(&person.entry) {
+        return None;
+    }
+    world.set(at, person.entry, "displayName", &name);
+    match world.truths(app, world.rig.clock.now()).remove(person) {
+        Some(Truth::Wanted(wish)) => Some(wish.name),
+        Some(Truth::Rejected | Truth::Unusable | Truth::Out) | None => None,
+    }
+}
+
+/// Somebody of whom nothing else is to be done gets another phone or name, which must be there after the cycle.
 fn expect(world: &mut World, app: usize, but: Option<&str>) {
     let fine = (0..world.rig.directories.len())
         .all(|at| format!("{:?}", world.rig.directories[at].trouble()) == format!("{:?}", ReadTrouble::default()));
@@ -116,7 +147,16 @@ fn expect(world: &mut World, app: usize, but: Option<&str>) {
             && state.holds.get(&name).is_none_or(|holds| holds.iter().all(|hold| hold.code != "edit"))
     });
     let refuses = matches!(world.orders.trouble.refuses, Some((of, _)) if of == app);
-    if refuses || !fine || !agreed || !quiet || world.rig.out_apps.contains(&name) || !world.rig.scopes.is_empty() {
+    let copies = &world.orders.copies;
+    let barred = copies.behind.contains(&app) || copies.foreign.contains(&app);
+    if refuses
+        || barred
+        || !fine
+        || !agreed
+        || !quiet
+        || world.rig.out_apps.contains(&name)
+        || !world.rig.scopes.is_empty()
+    {
         return;
     }
     let truths = world.truths(app, world.rig.clock.now());
@@ -154,26 +194,42 @@ fn expect(world: &mut World, app: usize, but: Option<&str>) {
     let Some((person, account)) = world.orders.rng.pick(&fits) else {
         return;
     };
-    if let Some(phone) = phone(world, &person) {
-        world.orders.trouble.expected = Some((app, account, phone, person));
+    let what = if world.orders.rng.one_in(3) { What::Name } else { What::Phone };
+    let value = match what {
+        What::Name => rename(world, app, &person),
+        What::Phone => phone(world, &person),
+    };
+    if let Some(value) = value {
+        let waits = world.rig.apps[app].1.told_to_wait();
+        world.orders.trouble.expected = Some(Expected { app, account, what, value, person, waits });
         world.orders.count(Order::DelayLookedFor);
     }
 }
 
 /// After a whole cycle: whether the one who was expected to be changed was.
 pub fn after_cycle(world: &World) -> Result<(), String> {
-    let Some((app, account, phone, person)) = &world.orders.trouble.expected else {
+    let Some(Expected { app, account, what, value, person, waits }) = &world.orders.trouble.expected else {
         return Ok(());
     };
-    let there = world.rig.apps[*app].1.with(|desk| desk.users[account].texts.get(&Field::Phone).cloned());
+    // What was armed earlier may strike now.
+    if world.rig.apps[*app].1.told_to_wait() > *waits {
+        return Ok(());
+    }
+    let there = world.rig.apps[*app].1.with(|desk| {
+        let user = &desk.users[account];
+        match what {
+            What::Name => Some(user.name.clone()),
+            What::Phone => user.texts.get(&Field::Phone).cloned(),
+        }
+    });
     // With many others it may be past a limit: then a person is asked.
     let asked = world.rig.ledger.with(|state| {
         state.holds.values().flatten().flat_map(|hold| &hold.changes).any(|change| change.person == *person)
     });
-    if asked || there.as_ref() == Some(phone) {
+    if asked || there.as_ref() == Some(value) {
         return Ok(());
     }
-    Err(format!("{DELAY}: the phone of {account} in app {app} is {there:?}, and {phone:?} was to be written"))
+    Err(format!("{DELAY}: the {what:?} of {account} in app {app} is {there:?}, and {value:?} was to be written"))
 }
 
 /// A person has what failed tried again.

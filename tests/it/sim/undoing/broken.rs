@@ -134,3 +134,35 @@ fn a_removal_that_broke_off_is_undone_from_where_it_stands() {
     assert_eq!(picture(&rig), before);
     rests(&rig, 3);
 }
+
+#[test]
+fn what_went_through_without_an_answer_is_undone_with_the_default_group_that_zendesk_chose() {
+    let mut unanswered = 0;
+    for call in 1.. {
+        let rig = settled(6);
+        let before = picture(&rig);
+        let deeds = rig.ledger.snapshot().deeds.len();
+        // Tier 2, the default group, is left: Zendesk makes another one that.
+        leave(&rig, 5, "support");
+        rig.desk().goes_wrong(call, CallTrouble::UnansweredAfter);
+        let report = rig.cycle();
+        if report.ending.code() == 0 {
+            break;
+        }
+        let failed = report.summary.text.contains("1 failed");
+        assert_eq!(rig.cycle().ending.code(), 0, "call {call}");
+        let new = rig.ledger.snapshot().deeds.split_off(deeds);
+        let gone = &new[0].cycle;
+        // What was cut off in the middle took two cycles.
+        if new.iter().any(|deed| deed.cycle != *gone) {
+            continue;
+        }
+        unanswered += usize::from(failed);
+        assert_ne!(picture(&rig), before, "call {call}");
+        let (shown, _) = undo(&rig, gone);
+        assert_eq!(shorts(&shown), text(&[]), "call {call}");
+        assert_eq!(picture(&rig), before, "call {call}");
+        rests(&rig, 2);
+    }
+    assert!(unanswered > 0);
+}

@@ -299,6 +299,9 @@ impl Directory for MemoryDirectory {
         }
         let bases_whole = u64::from(!trouble.base_fails);
         let groups = walk.seen.len() as u64;
+        if trouble.base_fails || trouble.short.is_some() {
+            lock(&self.served).reads_broken += 1;
+        }
         let tally = Tally {
             pages_asked: 2,
             pages_whole: 2 - u64::from(trouble.short == Some(Short::Page)),
@@ -320,7 +323,7 @@ impl Directory for MemoryDirectory {
             groups: walk.seen,
             dangling: walk.dangling.into_iter().collect(),
         };
-        CompleteRead::try_new(end).map_err(|why| broken(ReadFault::Incomplete(why.to_string())))
+        CompleteRead::try_new(end).map_err(|why| ReadFault::Incomplete(why.to_string()))
     }
 
     async fn look_up(

@@ -52,10 +52,6 @@ pub(super) async fn look_up(
     };
     let Some(entry) = found else { return absent(session, whom, places).await };
     let dn = entry.dn().map_err(|why| ReadFault::Incomplete(format!("the entry {}: {why}", whom.entry)))?;
-    if !session.settings.bases.iter().any(|base| dn.lies_within(base)) {
-        let state = account_state(session.settings.kind.state_rules(), &attributes_of(entry), whom.now);
-        return Ok(Presence::Outside { state, dn });
-    }
     let mut names = vec![dn.clone()];
     // A group may name the place that the entry was moved from, if nobody else has taken it.
     if whom.last_dn.key() != dn.key() && !taken(session, whom).await? {
@@ -69,7 +65,8 @@ pub(super) async fn look_up(
     }
     let attributes = attributes_of(entry);
     let state = account_state(session.settings.kind.state_rules(), &attributes, whom.now);
-    Ok(Presence::Found { state, dn, held_by })
+    let within = session.settings.bases.iter().any(|base| dn.lies_within(base));
+    Ok(if within { Presence::Found { state, dn, held_by } } else { Presence::Outside { state, dn, held_by } })
 }
 
 async fn absent(session: &mut Session, whom: &Whom, places: &mut HashMap<EntryId, Dn>) -> Result<Presence, ReadFault> {

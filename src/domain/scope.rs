@@ -164,6 +164,8 @@ pub enum Presence {
         state: AccountState,
         /// Where it is.
         dn: super::dn::Dn,
+        /// Groups that still hold it, as above.
+        held_by: Vec<String>,
     },
     /// The server keeps a tombstone of it.
     Tombstone,
@@ -181,7 +183,7 @@ pub enum Departure {
     Unusable(AccountState),
     /// Found, usable, and off every group that held them.
     LeftGroups,
-    /// Found and usable, and moved out of the configured bases.
+    /// Found and usable, moved out of the configured bases, and off every group that held them.
     MovedOut {
         /// Where to.
         dn: super::dn::Dn,
@@ -199,6 +201,8 @@ pub enum Departure {
     StillHeld {
         /// The groups.
         held_by: Vec<String>,
+        /// Where it was found, if it was moved out of the configured bases.
+        outside: Option<super::dn::Dn>,
     },
     /// The configuration doesn't name the person's directory any more; the text says how. Nobody was looked up.
     Untied(String),
@@ -215,9 +219,10 @@ impl From<Presence> for Departure {
             {
                 Self::Unusable(state)
             }
-            Presence::Outside { dn, .. } => Self::MovedOut { dn },
+            Presence::Outside { dn, held_by, .. } if held_by.is_empty() => Self::MovedOut { dn },
+            Presence::Outside { dn, held_by, .. } => Self::StillHeld { held_by, outside: Some(dn) },
             Presence::Found { held_by, .. } if held_by.is_empty() => Self::LeftGroups,
-            Presence::Found { held_by, .. } => Self::StillHeld { held_by },
+            Presence::Found { held_by, .. } => Self::StillHeld { held_by, outside: None },
         }
     }
 }
@@ -230,13 +235,19 @@ impl fmt::Display for Departure {
             }
             Self::Unusable(_) => f.write_str("not usable"),
             Self::LeftGroups => f.write_str("found, and in none of the groups"),
-            Self::MovedOut { dn } => write!(f, "found at {dn}, outside of the configured bases"),
+            Self::MovedOut { dn } => {
+                write!(f, "found at {dn}, outside of the configured bases, and in none of the groups")
+            }
             Self::Tombstone => f.write_str("deleted: the directory keeps a tombstone"),
             Self::Absent => f.write_str("not found in two complete reads, and no group names the entry"),
             Self::Unreadable { named_by } => {
                 write!(f, "can't be read any more: not found, but still named by {}", named_by.join(", "))
             }
-            Self::StillHeld { held_by } => write!(f, "still held by {}", held_by.join(", ")),
+            Self::StillHeld { held_by, outside: None } => write!(f, "still held by {}", held_by.join(", ")),
+            Self::StillHeld { held_by, outside: Some(dn) } => {
+                let groups = held_by.join(", ");
+                write!(f, "found at {dn}, outside of the configured bases, and still held by {groups}")
+            }
             Self::Untied(how) => f.write_str(how),
         }
     }

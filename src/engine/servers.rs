@@ -60,7 +60,9 @@ impl ServersView {
             server: None,
             change: Some(csn.clone()),
         };
-        let replicas = known.replicas.iter().map(replica).chain(known.csns.iter().map(provider)).collect();
+        // Where changes are compared by provider, what is compared is named once.
+        let counted = known.replicas.iter().filter(|(name, _)| known.csns.is_empty() || **name != known.last);
+        let replicas = counted.map(replica).chain(known.csns.iter().map(provider)).collect();
         let last = Some(known.last.clone());
         Self { directory, trees: known.trees.iter().map(tree).collect(), last, replicas }
     }

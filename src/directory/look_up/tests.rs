@@ -27,7 +27,7 @@ async fn looked_up(entries: Vec<PeerEntry>, whom: &Whom) -> Result<Presence, Rea
 
 fn held(presence: Result<Presence, ReadFault>) -> Vec<String> {
     match presence {
-        Ok(Presence::Found { held_by, .. }) => held_by,
+        Ok(Presence::Found { held_by, .. } | Presence::Outside { held_by, .. }) => held_by,
         other => panic!("{other:?}"),
     }
 }
@@ -85,7 +85,16 @@ async fn somebody_who_was_moved_out_of_the_bases_is_told_as_that_wherever_they_m
     assert_eq!(unsaid, Presence::NotFound { named_by: Vec::new() });
     session.root.contexts = vec![Dn::parse("dc=x").unwrap()];
     let moved = look_up(&mut session, &whom, &mut HashMap::new()).await.unwrap();
-    assert!(matches!(&moved, Presence::Outside { dn, .. } if dn.as_str() == "cn=p3,ou=former,dc=x"), "{moved:?}");
+    let there = |moved: &Presence| match moved {
+        Presence::Outside { dn, held_by, .. } => (dn.to_string(), held_by.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(there(&moved), ("cn=p3,ou=former,dc=x".to_owned(), Vec::new()));
+    // A group that names the new place holds them still.
+    peer.lock().unwrap().entries[1].set("member", &["cn=p3,ou=former,dc=x"]);
+    let mut places = HashMap::from([(id(100), Dn::parse("cn=a,dc=x").unwrap())]);
+    let held = look_up(&mut session, &whom, &mut places).await.unwrap();
+    assert_eq!(there(&held).1, ["a"]);
     peer.lock().unwrap().hook = Box::new(|asked, _| (asked.base == "dc=x").then_some(Fault::Result(50)));
     let hidden = look_up(&mut session, &whom, &mut HashMap::new()).await.unwrap();
     assert_eq!(hidden, Presence::NotFound { named_by: Vec::new() });

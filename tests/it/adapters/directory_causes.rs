@@ -10,7 +10,7 @@ use crate::support::ldif::Dialect;
 use crate::support::rig_small::USERS;
 
 const KINDS: [Dialect; 2] = [Dialect::OpenLdap, Dialect::ActiveDirectory];
-const PEOPLE: usize = 9;
+const PEOPLE: usize = 10;
 const BASES: [&str; 2] = ["ou=people,dc=example,dc=org", "ou=groups,dc=example,dc=org"];
 
 fn set(number: usize, attribute: &str, value: &str) -> String {
@@ -26,7 +26,6 @@ fn departures(dialect: Dialect) -> String {
             (set(3, "userAccountControl", "514"), set(4, "accountExpires", "133000000000000000"))
         }
     };
-    let leave = format!("dn: {USERS}\nchangetype: modify\ndelete: member\nmember: {}\n-\n\n", person_dn(5));
     let unit = "dn: ou=former,dc=example,dc=org\nchangetype: add\nobjectClass: organizationalUnit\nou: former\n\n";
     let moved = |number: usize| {
         format!(
@@ -38,7 +37,9 @@ fn departures(dialect: Dialect) -> String {
     let gone = format!("dn: {}\nchangetype: delete\n\n", person_dn(7));
     let moved_and_disabled = set(9, "userAccountControl", "514");
     let moved_and_disabled = if dialect == Dialect::ActiveDirectory { moved_and_disabled } else { String::new() };
-    disable + &expire + &leave + unit + &moved(6) + &gone + &moved_and_disabled + &moved(9)
+    let left =
+        |number| format!("dn: {USERS}\nchangetype: modify\ndelete: member\nmember: {}\n-\n\n", person_dn(number));
+    disable + &expire + &left(5) + unit + &left(6) + &moved(6) + &gone + &moved_and_disabled + &moved(9) + &moved(10)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,6 +59,7 @@ async fn each_cause_of_a_removal_is_told_apart_in_plan_and_report() {
             let evidence = change.cause.evidence.clone().unwrap_or_default();
             told.insert(change.user.clone(), format!("{} {held}: {evidence}", change.cause.code));
         }
+        told.extend(plan.rejected.iter().map(|one| (one.user.clone().unwrap_or_default(), one.why.clone())));
         told.extend(plan.waiting.iter().map(|one| (one.user.clone(), format!("waits: {}", one.why))));
         let of = |number: usize| told.get(&format!("person-{number}@example.org")).map_or("nothing", String::as_str);
         assert_eq!((of(1), of(2)), ("nothing", "nothing"), "{dialect:?}: {told:#?}");
@@ -78,6 +80,8 @@ async fn each_cause_of_a_removal_is_told_apart_in_plan_and_report() {
         if dialect == Dialect::ActiveDirectory {
             assert!(of(9).starts_with("disabled : "), "what may not be used is told before where it is: {}", of(9));
         }
+        let held = of(10).to_lowercase();
+        assert!(held.contains("found at cn=person 10,ou=former,") && held.contains("still held by users"), "{held}");
         settled.rig.cycle().await;
         let told = settled.rig.engine.report.notices();
         let evidence = |number: usize| {
@@ -86,6 +90,6 @@ async fn each_cause_of_a_removal_is_told_apart_in_plan_and_report() {
             mine.and_then(|one| one.cause.as_ref()?.evidence.clone()).unwrap_or_default()
         };
         assert_eq!(evidence(5), "found, and in none of the groups", "{dialect:?}");
-        assert!(evidence(6).ends_with("outside of the configured bases"), "{dialect:?}: {}", evidence(6));
+        assert!(evidence(6).contains("outside of the configured bases"), "{dialect:?}: {}", evidence(6));
     }
 }

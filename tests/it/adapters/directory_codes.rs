@@ -43,7 +43,7 @@ async fn sweep(dialect: Dialect, size: u32, codes: Vec<u32>) -> usize {
         let nth = u32::try_from(at + 1).expect("a small number");
         for message in 0..=u32::try_from(entry.entries).expect("a small number") {
             place += 1;
-            for code in codes.iter().copied().filter(|code| (*code as usize + place) % thinned == 0) {
+            for code in codes.iter().copied().filter(|code| (*code as usize + place).is_multiple_of(thinned)) {
                 // A look-up by id that finds nothing is an answer: 32 says so. It is tested with the absences.
                 if code == 32 && message == 0 && !is_paged(entry) {
                     continue;

@@ -74,7 +74,7 @@ fn somebody_unreadable_is_guarded_and_somebody_still_held_is_told_as_unseen() {
     let unreadable = Departure::Unreadable { named_by: vec!["support".into()] };
     let change = change(&rules(), departed(known(1), Some(observed(1)), unreadable));
     assert_eq!((change.guard, change.class), (Some(Guard::Unreadable), Class::RemovalByAbsence));
-    let held = Departure::StillHeld { held_by: vec!["support".into()] };
+    let held = Departure::StillHeld { held_by: vec!["support".into()], outside: None };
     let plan = planned(&rules(), vec![departed(known(1), Some(observed(1)), held)]);
     assert_eq!((plan.changes.len(), plan.rejected.len()), (0, 1));
 }
@@ -165,7 +165,8 @@ fn every_cause_of_a_departure_has_words_of_its_own() {
         Departure::Tombstone,
         Departure::Absent,
         Departure::Unreadable { named_by: named() },
-        Departure::StillHeld { held_by: named() },
+        Departure::StillHeld { held_by: named(), outside: None },
+        Departure::StillHeld { held_by: named(), outside: Some(Dn::parse("cn=a,ou=former").unwrap()) },
     ];
     let words: Vec<String> = causes.iter().map(ToString::to_string).collect();
     assert_eq!(
@@ -173,11 +174,12 @@ fn every_cause_of_a_departure_has_words_of_its_own() {
         [
             "userAccountControl 514",
             "found, and in none of the groups",
-            "found at cn=a,ou=former, outside of the configured bases",
+            "found at cn=a,ou=former, outside of the configured bases, and in none of the groups",
             "deleted: the directory keeps a tombstone",
             "not found in two complete reads, and no group names the entry",
             "can't be read any more: not found, but still named by Support",
             "still held by Support",
+            "found at cn=a,ou=former, outside of the configured bases, and still held by Support",
         ]
     );
 }

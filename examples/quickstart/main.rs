@@ -126,7 +126,10 @@ fn closing(stage: &Stage) {
         stage.path("report.log"),
         stage.path("state")
     ));
-    show::say("These need no server; both of them end with this example:");
+    show::say(
+        "The directory and the Zendesk of this tour were servers inside this program, and end with it now. Files stay, \
+         so these commands still answer; none of them asks a server:",
+    );
     let command = |rest: &str| format!("cargo run -- --config {config} {rest}\n");
     show::lines(
         [
@@ -140,7 +143,9 @@ fn closing(stage: &Stage) {
         .trim_end(),
     );
     show::say(
-        "A cycle would now end with exit code 5: a directory that can't be read removes nobody. With \
-         config.example.toml and your own servers, `check` and `plan` are the first two commands.",
+        "A cycle would now end with exit code 5: a directory that can't be read removes nobody. What is next: copy \
+         config.example.toml, name your own servers in it, and give `check`, then `plan`: neither changes anything. \
+         The README goes on from there, under \"A first real configuration\". To take the tour once more: \
+         `cargo run --example quickstart`.",
     );
 }

@@ -202,7 +202,7 @@ pub struct ApplyArgs {
 /// `retry`.
 #[derive(Debug, Args)]
 pub struct RetryArgs {
-    /// This person, by mail or immutable id.
+    /// This person, by mail, name, immutable id or Zendesk id.
     #[arg(required_unless_present = "app")]
     pub user: Option<String>,
     /// Only in this app; without a person, the app itself and everybody who failed in it.
@@ -283,6 +283,9 @@ pub enum LeaseSub {
         /// The app; needed when several keep a lease.
         #[arg(long, value_name = "APP")]
         app: Option<String>,
+        /// Don't ask; needed when no terminal is there to ask on.
+        #[arg(long)]
+        yes: bool,
     },
 }
 

@@ -12,7 +12,8 @@ pub struct PauseArgs {
     /// Only this app; without it, everything.
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
-    /// When it ends by itself: 2h, 3d, 2026-11-25 (to the end of that day), or RFC 3339.
+    /// When it ends by itself: 2h, 3d, 2026-11-25 (to the end of that day), or RFC 3339. The daemon then runs a cycle;
+    /// without a daemon the next `--once` ends it, or the one after that.
     #[arg(long, value_name = "T")]
     pub until: Option<String>,
 }
@@ -152,5 +153,8 @@ pub enum ServersSub {
     Accept {
         /// The directory's name in the configuration.
         directory: String,
+        /// Don't ask; needed when no terminal is there to ask on.
+        #[arg(long)]
+        yes: bool,
     },
 }

@@ -138,7 +138,7 @@ pub async fn plan(joined: &Joined, args: PlanArgs) -> Result<Exit, Failure> {
     let bound = plan.saved.take();
     print(args.format, &*plan, show::plan)?;
     if let Some(user) = args.user.filter(|_| plan.is_empty() && args.format == Format::Text) {
-        anstream::eprintln!("nothing is to be done for {user:?}; people are named by mail, name or immutable id");
+        tell(&format!("nothing is to be done for {user:?}; people are named by mail, name or immutable id"));
     }
     if let Some(path) = args.out {
         saved::save(PlanView { saved: bound, ..(*plan).clone() }, path, code)?;
@@ -189,7 +189,7 @@ pub async fn holds(joined: &Joined, sub: HoldsSub) -> Result<Exit, Failure> {
         HoldsSub::Reject { id, users } => {
             if let Reply::Decided { id, changes } = decided(joined, Command::Reject { id, users }).await? {
                 let stay = if changes == 1 { "it stays" } else { "they stay" };
-                write_out(&format!("hold {id}: {} rejected; {stay} undone.\n", changes_text(changes)))?;
+                say(&format!("hold {id}: {} rejected; {stay} undone.\n", changes_text(changes)))?;
             }
         }
     }
@@ -318,6 +318,14 @@ pub(super) fn print<T: serde::Serialize>(
 /// Writes a line for people to stderr.
 pub fn tell(line: &str) {
     anstream::eprintln!("{}", fold(line, width(std::io::stderr())));
+}
+
+/// Writes what is for people to stdout, folded at its width.
+///
+/// # Errors
+/// When it can't be written.
+pub fn say(text: &str) -> Result<(), Failure> {
+    write_out(&fold(text, width(std::io::stdout())))
 }
 
 /// Writes to stdout; a reader that has gone away isn't a fault.

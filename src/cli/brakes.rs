@@ -1,7 +1,7 @@
 //! What the brake counts and whom it makes wait: its lines in `status`, and the `retry` command.
 
 use super::args::RetryArgs;
-use super::ask::ask;
+use super::ask::{ask, say};
 use super::exit::{Exit, Failure};
 use super::join::Joined;
 use super::ui::Ui;
@@ -22,8 +22,7 @@ pub async fn retry(joined: &Joined, args: RetryArgs) -> Result<Exit, Failure> {
                 1 => " and 1 app".to_owned(),
                 n => format!(" and {n} apps"),
             };
-            anstream::println!("{people}{apps} will be tried again in the next cycle.");
-            Ok(Exit::Done)
+            say(&format!("{people}{apps} will be tried again in the next cycle.\n")).map(|()| Exit::Done)
         }
         other => super::ask::unexpected(other),
     }

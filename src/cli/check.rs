@@ -11,6 +11,7 @@ use crate::domain::account::Catalog;
 use crate::domain::assignment::RoleGrant;
 use crate::domain::lease::Marker;
 use crate::domain::rules::AppRules;
+use crate::domain::settings::{AppSettings, SecretPlace, ZendeskAuth};
 use crate::engine::ports::{CallFault, GroupOrder, Helpdesk as _};
 use crate::engine::{App, Ports};
 use crate::report::escape::visible;
@@ -40,7 +41,8 @@ pub async fn check(joined: &Joined) -> Result<Exit, Failure> {
     for settings in &joined.settings.apps {
         let mut app = join::app(settings, &joined.environment)?;
         let who = format!("app {}", settings.name);
-        for finding in ask_zendesk(&mut app, settings.base_url.as_str()).await {
+        explain(&who, settings)?;
+        for finding in ask_zendesk(&mut app, settings).await {
             if finding.health == Health::Bad && worst == Exit::Done {
                 worst = Exit::Engine(6);
             }
@@ -62,6 +64,46 @@ fn tell(who: &str, finding: &Finding) -> Result<(), Failure> {
     write_out(&(what + &repeat))
 }
 
+/// What the commands that ask Zendesk show who they are with; no secret is in it.
+fn credential(auth: &ZendeskAuth) -> String {
+    match auth {
+        ZendeskAuth::Client { .. } => "-H \"Authorization: Bearer $TOKEN\"".to_owned(),
+        ZendeskAuth::ApiToken { email, .. } => format!("-u {}", quoted(&format!("{email}/token"))),
+    }
+}
+
+/// Says what the commands that ask Zendesk need before they can be given.
+fn explain(who: &str, settings: &AppSettings) -> Result<(), Failure> {
+    let (what, repeat) = match &settings.auth {
+        ZendeskAuth::Client { client_id, secret, scopes } => {
+            let secret = match secret {
+                SecretPlace::File(path) => quoted(&path.display().to_string()),
+                SecretPlace::Credential(name) => format!("\"$CREDENTIALS_DIRECTORY\"/{}", quoted(name)),
+            };
+            let scopes: Vec<&str> = scopes.iter().map(String::as_str).collect();
+            let fields = [("client_id", client_id.as_str()), ("scope", &scopes.join(" "))];
+            let fields: String = fields
+                .iter()
+                .map(|(key, value)| format!(" --data-urlencode {}", quoted(&format!("{key}={value}"))))
+                .collect();
+            let base = &settings.base_url;
+            let token = format!(
+                "TOKEN=$(tr -d '\\n' <{secret} | curl -s -d grant_type=client_credentials{fields} --data-urlencode \
+                 client_secret@- '{base}oauth/tokens' | sed 's/.*\"access_token\": *\"\\([^\"]*\\)\".*/\\1/')"
+            );
+            ("$TOKEN in the commands below is an access token; this asks for one:", Some(token))
+        }
+        ZendeskAuth::ApiToken { .. } => ("the commands below ask for a password, which is the API token", None),
+    };
+    let repeat = repeat.map(|line| format!("         {}\n", visible(&line))).unwrap_or_default();
+    write_out(&(fold(&format!("         {who}: {what}\n"), width(std::io::stdout())) + &repeat))
+}
+
+/// A word for a shell, which takes it as it is.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 fn finding(health: Health, what: impl Into<String>, repeat: String) -> Finding {
     Finding { health, what: what.into(), repeat: Some(repeat) }
 }
@@ -70,8 +112,9 @@ fn fault(fault: &CallFault, repeat: String) -> Finding {
     finding(Health::Bad, format!("{fault}; {}", fault.hint()), repeat)
 }
 
-async fn ask_zendesk(app: &mut App<<Real as Ports>::Helpdesk>, base: &str) -> Vec<Finding> {
-    let call = |path: &str| format!("curl -H \"Authorization: Bearer $TOKEN\" {base}api/v2/{path}");
+async fn ask_zendesk(app: &mut App<<Real as Ports>::Helpdesk>, settings: &AppSettings) -> Vec<Finding> {
+    let base = settings.base_url.as_str();
+    let call = |path: &str| format!("curl {} '{base}api/v2/{path}'", credential(&settings.auth));
     let mut findings = Vec::new();
     match app.desk.who_am_i().await {
         Ok(me) => findings.push(finding(

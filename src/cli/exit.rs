@@ -72,9 +72,16 @@ impl Failure {
         if !self.hint.is_empty() {
             let _ = write!(text, "\n  hint: {}", visible(&self.hint));
         }
-        // The rendering of a configuration's faults points at columns of the file.
-        if self.exit == Exit::Configuration { text } else { fold(&text, width(std::io::stderr())) }
+        let width = width(std::io::stderr());
+        // Lines out of a configuration are shown as they are: what is under them points at their columns.
+        let folded = |line: &str| if is_excerpt(line) { line.to_owned() } else { fold(line, width) };
+        text.lines().map(folded).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// Whether a line is one of a file, with its number, or points into one.
+fn is_excerpt(line: &str) -> bool {
+    line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start().starts_with('|')
 }
 
 /// Prints a chain of causes as one line.

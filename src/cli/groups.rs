@@ -34,8 +34,11 @@ async fn repin(joined: &Joined, text: String, directory: Option<String>, yes: bo
     let word = if yes {
         Word::Do
     } else {
-        terminal()?;
+        // First whether it can be done at all: --yes doesn't help a wrong text.
         let shown = shown(ask(joined, command(Word::Show), &mut Ui::quiet()).await?)?;
+        if !shown.is_same() {
+            terminal()?;
+        }
         anstream::eprint!("{}", fold(&pins(&shown), width(std::io::stderr())));
         if shown.is_same() {
             return Ok(Exit::Done);

@@ -2,7 +2,7 @@
 
 use super::args::Format;
 use super::args_hand::{KeepsArgs, KeepsSub, PauseArgs};
-use super::ask::{ask, print, unexpected, write_out};
+use super::ask::{ask, print, say, unexpected};
 use super::env::SystemClock;
 use super::exit::{Exit, Failure};
 use super::join::Joined;
@@ -33,11 +33,12 @@ pub async fn resume(joined: &Joined, app: Option<String>) -> Result<Exit, Failur
 
 async fn pauses(joined: &Joined, command: Command) -> Result<Exit, Failure> {
     match ask(joined, command, &mut Ui::quiet()).await? {
-        Reply::Pauses(pauses) => write_out(&pauses_text(&pauses)).map(|()| Exit::Done),
+        Reply::Pauses(pauses) => say(&pauses_text(&pauses)).map(|()| Exit::Done),
         other => unexpected(other),
     }
 }
 
+/// Each on a line.
 fn pauses_text(pauses: &[PauseView]) -> String {
     if pauses.is_empty() {
         return "Nothing is paused.\n".to_owned();
@@ -58,7 +59,7 @@ pub async fn keeps(joined: &Joined, args: KeepsArgs) -> Result<Exit, Failure> {
         KeepsSub::Lift { user, app } => match ask(joined, Command::Lift { user, app }, &mut Ui::quiet()).await? {
             Reply::Lifted(keeps) => {
                 let line = |keep: &KeepView| format!("{}: {} is managed again\n", keep.app, who(keep));
-                write_out(&keeps.iter().map(line).collect::<String>()).map(|()| Exit::Done)
+                say(&keeps.iter().map(line).collect::<String>()).map(|()| Exit::Done)
             }
             other => unexpected(other),
         },

@@ -281,7 +281,7 @@ pub fn stop_on_signals() -> Result<(Stop, impl Future<Output = ()>), Failure> {
                 if sender.send_replace(true) {
                     again.notify_one();
                 } else {
-                    anstream::eprintln!("ending after the change in hand; once more ends at once");
+                    super::ask::tell("ending after the change in hand; once more ends at once");
                 }
             }
         });

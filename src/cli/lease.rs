@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use super::args::LeaseSub;
-use super::ask::{ask, print, unexpected, write_out};
+use super::ask::{ask, print, say, unexpected};
 use super::exit::{Exit, Failure};
+use super::fold::{fold, width};
 use super::join::Joined;
+use super::orders::{agreed, terminal};
 use super::ui::Ui;
 use crate::engine::command::{Command, Reply};
 use crate::engine::lease_view::LeaseView;
@@ -21,17 +23,35 @@ pub async fn lease(joined: &Joined, sub: LeaseSub) -> Result<Exit, Failure> {
             Reply::Leases(leases) => print(format, &leases, |leases| shown(leases)).map(|()| Exit::Done),
             other => unexpected(other),
         },
-        LeaseSub::Take { app } => match ask(joined, Command::TakeLease { app }, &mut Ui::quiet()).await? {
-            Reply::Leases(leases) => {
-                write_out(&shown(&leases))?;
-                write_out(
-                    "If another copy wrote before, everything that this one would do waits once:\nsee `holds list` after the next cycle.\n",
-                )?;
-                Ok(Exit::Done)
+        LeaseSub::Take { app, yes } => {
+            if !yes {
+                consent(joined, app.clone()).await?;
             }
-            other => unexpected(other),
-        },
+            match ask(joined, Command::TakeLease { app }, &mut Ui::quiet()).await? {
+                Reply::Leases(leases) => {
+                    let text = shown(&leases)
+                        + "If another copy wrote before, everything that this one would do waits once: see `holds list` \
+                           after the next cycle.\n";
+                    say(&text).map(|()| Exit::Done)
+                }
+                other => unexpected(other),
+            }
+        }
     }
+}
+
+/// Shows from whom a lease would be taken, and asks. Where nothing would be taken there is nothing to ask.
+async fn consent(joined: &Joined, app: Option<String>) -> Result<(), Failure> {
+    let leases = match ask(joined, Command::Leases { app }, &mut Ui::quiet()).await? {
+        Reply::Leases(leases) => leases,
+        other => return unexpected(other),
+    };
+    if leases.iter().all(|one| matches!(one.state.as_str(), "off" | "ours")) {
+        return Ok(());
+    }
+    terminal()?;
+    anstream::eprint!("{}", fold(&shown(&leases), width(std::io::stderr())));
+    agreed("Is the other copy stopped, and shall this one write from now on?")
 }
 
 fn short(instance: Option<&String>) -> &str {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::args::{ReportArgs, ReportFormat, ReportSub};
-use super::ask::{tell, write_out};
+use super::ask::{say, tell, write_out};
 use super::env::SystemClock;
 use super::exit::{Exit, Failure, chain};
 use super::fold::{WIDTH, width};
@@ -96,7 +96,7 @@ fn show(file: &Path, filter: &Filter, format: ReportFormat, to: impl Write, widt
             // The rest is still worth seeing.
             Err(fault @ QueryFault::Unreadable { .. }) => {
                 odd += 1;
-                anstream::eprintln!("{}", chain(&fault));
+                tell(&chain(&fault));
             }
             Err(fault @ QueryFault::Io { .. }) => return Err(unreadable(&fault)),
         }
@@ -170,7 +170,7 @@ async fn show_on(file: &Path, filter: &Filter, format: ReportFormat) -> Result<E
     }
     let mut follower = Follower::begin(file, filter, Begin::End).map_err(|fault| unreadable(&fault))?;
     if std::io::stderr().is_terminal() {
-        anstream::eprintln!("following {}; ctrl-c ends it", file.display());
+        tell(&format!("following {}; ctrl-c ends it", file.display()));
     }
     let shown = follow(
         &mut follower,
@@ -187,19 +187,25 @@ async fn show_on(file: &Path, filter: &Filter, format: ReportFormat) -> Result<E
     Ok(Exit::Done)
 }
 
+/// So many things: "1 fault", "2 faults".
+fn counted(n: u64, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}
+
 fn check(file: &Path) -> Result<Exit, Failure> {
     let verified = verify(file).map_err(|fault| unreadable(&fault))?;
     for fault in &verified.faults {
-        write_out(&format!("{}: {}\n", fault.place, fault.wrong))?;
+        say(&format!("{}: {}\n", fault.place, fault.wrong))?;
     }
     let begins = match verified.begins {
         None => "the report has no record yet",
         Some(Beginning::First) => "the chain begins with the first record",
         Some(Beginning::Later) => "older records were removed by retention",
     };
-    write_out(&format!("{} records, {} faults; {begins}\n", verified.records, verified.faults.len()))?;
+    let (records, faults) = (counted(verified.records, "record"), counted(verified.faults.len() as u64, "fault"));
+    say(&format!("{records}, {faults}; {begins}\n"))?;
     if let Some(place) = verified.whole_from.as_ref().filter(|_| !verified.is_sound()) {
-        write_out(&format!("the chain is whole from {place} on\n"))?;
+        say(&format!("the chain is whole from {place} on\n"))?;
     }
     Ok(if verified.is_sound() { Exit::Done } else { Exit::Failed })
 }

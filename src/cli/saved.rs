@@ -324,6 +324,6 @@ pub fn save(plan: PlanView, path: PathBuf, code: u8) -> Result<(), Failure> {
     let n = plan.changes.len();
     write(plan, &path)?;
     tell(&text);
-    anstream::eprintln!("to carry out exactly this: zendesk-dirsync apply {} --count {n}", path.display());
+    tell(&format!("to carry out exactly this: zendesk-dirsync apply {} --count {n}", path.display()));
     Ok(())
 }

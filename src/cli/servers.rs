@@ -8,6 +8,7 @@ use super::ask::{ask, print, unexpected, write_out};
 use super::exit::{Exit, Failure};
 use super::fold::{fold, width};
 use super::join::Joined;
+use super::orders::{agreed, terminal};
 use super::ui::Ui;
 use crate::engine::command::{Command, Reply};
 use crate::engine::servers::ServersView;
@@ -20,12 +21,15 @@ use crate::report::escape::visible;
 pub async fn servers(joined: &Joined, args: ServersArgs) -> Result<Exit, Failure> {
     let (command, format, after) = match args.command.unwrap_or(ServersSub::List { format: Format::Text }) {
         ServersSub::List { format } => (Command::Servers, format, ""),
-        ServersSub::Accept { directory } => (
-            Command::AcceptServers { directory },
-            Format::Text,
-            "The server that is read next counts from then on. Whatever would be done for its people waits once: see \
-             `holds list` after the next cycle.\n",
-        ),
+        ServersSub::Accept { directory, yes } => {
+            if !yes {
+                terminal()?;
+                agreed(&format!("Take the server of {directory} that is read next for the right one?"))?;
+            }
+            let after = "The server that is read next counts from then on. Whatever would be done for its people waits once: see \
+             `holds list` after the next cycle.\n";
+            (Command::AcceptServers { directory }, Format::Text, after)
+        }
     };
     match ask(joined, command, &mut Ui::quiet()).await? {
         Reply::Servers(views) => {

@@ -13,8 +13,11 @@ pub fn plan(plan: &PlanView) -> String {
     for (app, edit) in &plan.edits {
         let _ = writeln!(
             out,
-            "{app}: this edit adds {}, changes {}, removes {} of {} accounts",
-            edit.adds, edit.changes, edit.removes, edit.of
+            "{app}: this edit adds {}, changes {}, removes {} of {}",
+            edit.adds,
+            edit.changes,
+            edit.removes,
+            accounts_text(edit.of)
         );
     }
     if let Some(offline) = &plan.offline {
@@ -95,12 +98,19 @@ pub fn value(value: &Value) -> String {
     }
 }
 
+fn accounts_text(n: usize) -> String {
+    if n == 1 { "1 account".to_owned() } else { format!("{n} accounts") }
+}
+
 fn counts(plan: &PlanView) -> String {
     if plan.counts.is_empty() {
         return if plan.faults.is_empty() { "Nothing to do.\n".to_owned() } else { String::new() };
     }
-    let parts: Vec<String> =
-        plan.counts.iter().map(|(action, count)| format!("{} {action} of {} accounts", count.n, count.of)).collect();
+    let parts: Vec<String> = plan
+        .counts
+        .iter()
+        .map(|(action, count)| format!("{} {action} of {}", count.n, accounts_text(count.of)))
+        .collect();
     let held = plan.changes.iter().filter(|change| change.held.is_some()).count();
     let held =
         if held > 0 { format!("; {held} of {} for a person", wait_text(plan.changes.len())) } else { String::new() };

@@ -58,6 +58,20 @@ impl Ui {
                     self.say(&format!("{directory}: {dangling} group members name no person that can be read"));
                 }
             }
+            ProgressView::Recalled { directory, entries, taken } => {
+                self.clear();
+                let people = if *entries == 1 { "1 person".to_owned() } else { format!("{entries} people") };
+                self.say(&format!("{directory}: recalled as it was read at {taken}: {people}"));
+            }
+            ProgressView::HeldAlone { app, user, reason, id } => {
+                self.clear();
+                let (user, reason) = (visible(user), visible(reason));
+                let next = match id {
+                    Some(id) => format!("`zendesk-dirsync holds approve {id} --user {user}` lets it go on"),
+                    None => "a cycle for everybody makes a hold of it: `zendesk-dirsync --once`".to_owned(),
+                };
+                self.say(&format!("{app}: the change of {user} waits: {reason}; {next}"));
+            }
             ProgressView::Asking { app, people, of } => self.asking(app, *people, *of),
             ProgressView::Applying { app, changes } => self.applying(app, *changes),
             ProgressView::Applied { action, user, cause, result, fault } => {

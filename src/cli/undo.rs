@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Write as _};
 
 use super::args::{Format, UndoArgs};
-use super::ask::{ask, print, unexpected};
+use super::ask::{ask, print, tell, unexpected};
 use super::exit::{Exit, Failure};
 use super::join::Joined;
 use super::show::change_block;
@@ -48,11 +48,11 @@ pub async fn undo(joined: &Joined, args: UndoArgs) -> Result<Exit, Failure> {
                 if args.format == Format::Json {
                     print(args.format, &*undo, text)?;
                 }
-                anstream::eprintln!("{}", carried(&undo));
+                tell(&carried(&undo));
                 return Ok(Exit::Engine(code));
             }
             Reply::Refused { fault, .. } if fault.kind == "moved" && look < LOOKS_MAX && on_terminal() => {
-                anstream::eprintln!("Something changed meanwhile; this is how it is now:\n");
+                tell("Something changed meanwhile; this is how it is now:\n");
             }
             other => return unexpected(other),
         }

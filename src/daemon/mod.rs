@@ -19,6 +19,7 @@ use crate::control::Line;
 use crate::control::server::{Ask, serve};
 use crate::domain::schedule::Schedule;
 use crate::engine::command::{Command, Reply};
+use crate::engine::pause::next_look;
 use crate::engine::view::{StatusView, wait_text};
 use crate::engine::{Engine, Ports, Renewal, Stop};
 
@@ -49,6 +50,8 @@ enum Event {
     Asked(Ask),
     /// The worker is free again.
     Idle,
+    /// Time to look whether a pause is over.
+    Look,
     /// Time to feed the watchdog.
     Beat,
 }
@@ -155,7 +158,9 @@ where
             queued: 0,
             halt,
             renewed: None,
+            look: None,
         };
+        state.look_later();
         service::ready(&state.next_text());
         tracing::info!(schedule = %state.schedule, "daemon began");
         loop {
@@ -172,6 +177,7 @@ where
                 Event::Reload => state.reload().await,
                 Event::Asked(ask) => state.asked(ask).await,
                 Event::Idle => state.idle(),
+                Event::Look => state.give(Job::Look),
                 Event::Beat => state.feed(),
             }
         }
@@ -203,6 +209,8 @@ struct State<P: Ports> {
     halt: Arc<watch::Sender<bool>>,
     /// A new configuration that found no place among the jobs; only the newest counts.
     renewed: Option<Box<Renewed<P>>>,
+    /// Waits until pauses have to be looked at.
+    look: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl<P: Ports> State<P> {
@@ -290,6 +298,7 @@ impl<P: Ports> State<P> {
         let now = (self.now)();
         let mut status = shared.status.clone();
         status.brakes.age_at(now);
+        status.paused.iter_mut().for_each(|pause| pause.age_at(now));
         status.daemon = Some(shared.phase.clone().unwrap_or_else(|| "idle".into()));
         status.next = self.next().map(|next| next.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
         status.read_age_s = status.last_complete.as_ref().and_then(|cycle| {
@@ -315,7 +324,22 @@ impl<P: Ports> State<P> {
     fn idle(&mut self) {
         self.queued = self.queued.saturating_sub(1);
         self.renew();
+        self.look_later();
         service::status(&self.next_text());
+    }
+
+    /// Sees to it that a pause ends at its time, though no cycle may be due for long.
+    fn look_later(&mut self) {
+        if let Some(waiting) = self.look.take() {
+            waiting.abort();
+        }
+        let wait = next_look(&lock(&self.shared).status.paused, (self.now)());
+        let Some(wait) = wait else { return };
+        let events = self.events.clone();
+        self.look = Some(tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let _ = events.send(Event::Look).await;
+        }));
     }
 
     fn feed(&self) {

@@ -26,6 +26,8 @@ pub(super) enum Job<P: Ports> {
     Command { command: Command, actor: String, answers: Option<mpsc::Sender<Line>> },
     /// A new configuration takes the place of the old one.
     Renew(Box<Renewed<P>>),
+    /// A look whether a pause is over.
+    Look,
 }
 
 impl<P: Ports> Job<P> {
@@ -33,7 +35,7 @@ impl<P: Ports> Job<P> {
     pub(super) const fn is_urgent(&self) -> bool {
         match self {
             Self::Command { command, .. } => command.is_urgent(),
-            Self::Renew(_) => false,
+            Self::Renew(_) | Self::Look => false,
         }
     }
 
@@ -44,7 +46,7 @@ impl<P: Ports> Job<P> {
                 let reply = Reply::refused(7, "busy", "too many commands wait already", "try again in a minute");
                 let _ = answers.try_send(Line::Reply(Box::new(reply)));
             }
-            Self::Command { answers: None, .. } | Self::Renew(_) => {
+            Self::Command { answers: None, .. } | Self::Renew(_) | Self::Look => {
                 tracing::warn!("a job was passed over: too many wait")
             }
         }
@@ -64,6 +66,14 @@ pub(super) struct Stops {
     pub(super) daemon: Stop,
     /// Something can't wait for a cycle.
     pub(super) halt: Arc<watch::Sender<bool>>,
+}
+
+/// What a job leads to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Rest,
+    /// A cycle, though no tick came.
+    Cycle,
 }
 
 pub(super) struct Worker<P: Ports> {
@@ -92,7 +102,10 @@ where
         let mut worker = Self { engine, shared, stops };
         let handle = tokio::spawn(async move {
             while let Some(job) = jobs.recv().await {
-                worker.work(job).await;
+                // What was due in a pause isn't left until the next tick, which may be a day away.
+                if worker.work(job).await == Then::Cycle && events.send(super::Event::Due).await.is_err() {
+                    break;
+                }
                 if events.send(super::Event::Idle).await.is_err() {
                     break;
                 }
@@ -101,12 +114,13 @@ where
         (sender, handle)
     }
 
-    async fn work(&mut self, job: Job<P>) {
+    async fn work(&mut self, job: Job<P>) -> Then {
         let (command, actor, answers) = match job {
             Job::Renew(renewed) => {
                 self.engine.renew(renewed.parts);
-                return;
+                return Then::Rest;
             }
+            Job::Look => return self.look(),
             Job::Command { command, actor, answers } => (command, actor, answers),
         };
         let is_urgent = command.is_urgent();
@@ -115,7 +129,7 @@ where
         }
         // Whoever asked and went away doesn't want it any more.
         if self.stops.daemon.requested() || answers.as_ref().is_some_and(mpsc::Sender::is_closed) {
-            return;
+            return Then::Rest;
         }
         self.begin(&command);
         let is_cycle = matches!(command, Command::Cycle { .. } | Command::Apply(_));
@@ -139,6 +153,20 @@ where
         if let Some(answers) = answers {
             let _ = answers.send(Line::Reply(Box::new(reply))).await;
         }
+        Then::Rest
+    }
+
+    /// Ends the pauses whose time is over.
+    fn look(&mut self) -> Then {
+        let ended = match self.engine.look_at_pauses("daemon") {
+            Ok(ended) => ended,
+            Err(why) => {
+                tracing::error!("pauses can't be looked at: {why}");
+                false
+            }
+        };
+        self.end();
+        if ended { Then::Cycle } else { Then::Rest }
     }
 
     fn begin(&self, command: &Command) {
@@ -216,6 +244,8 @@ impl Progress for Relay {
                 shared.phase = Some(format!("carrying out {} in {app}", changes_text(*changes)));
             }
             ProgressView::Read { .. }
+            | ProgressView::Recalled { .. }
+            | ProgressView::HeldAlone { .. }
             | ProgressView::Applied { .. }
             | ProgressView::Held { .. }
             | ProgressView::Paused { .. }

@@ -38,6 +38,11 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether it ends access, or our care for it.
+    pub const fn is_removal(self) -> bool {
+        matches!(self.matter(), Matter::End)
+    }
+
     /// What it is about, as far as people decide.
     pub const fn matter(self) -> Matter {
         match self {
@@ -372,6 +377,14 @@ pub enum Class {
 }
 
 impl Class {
+    /// Whether access ends.
+    pub const fn is_removal(self) -> bool {
+        match self {
+            Self::RemovalShown | Self::RemovalByAbsence => true,
+            Self::TakesOrRaises | Self::Creation | Self::Plain | Self::Link => false,
+        }
+    }
+
     /// The name in holds and messages.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -22,13 +22,13 @@ pub struct Pause {
     pub reason: Option<String>,
     /// When it ends by itself; without, a person ends it.
     pub until: Option<DateTime<Utc>>,
-    /// When a cycle last looked at it.
+    /// When it was last looked at.
     pub seen: DateTime<Utc>,
-    /// When a cycle first found its time over, while the clock may have jumped.
+    /// When its time was first found over, while the clock may have jumped.
     pub over: Option<DateTime<Utc>>,
 }
 
-/// What a cycle finds of a pause.
+/// What a look finds of a pause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Look {
     /// It stands; this is to be remembered of it.
@@ -43,7 +43,12 @@ impl Pause {
         Self { by, at, reason, until, seen: at, over: None }
     }
 
-    /// Looks at the pause in a cycle. A clock that jumped ahead doesn't end it: after a leap, the next cycle must find the
+    /// Whether its end is past by this clock, which may have leapt.
+    pub fn is_past(&self, now: DateTime<Utc>) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+
+    /// Looks at the pause in a cycle, or in between. A clock that jumped ahead doesn't end it: after a leap, the next look must find the
     /// time over as well, and by then such a clock was put right or is believed.
     pub fn look(&self, now: DateTime<Utc>) -> Look {
         let Some(until) = self.until else { return Look::Stands(self.clone()) };

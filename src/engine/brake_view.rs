@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::brake::Window;
 use crate::domain::trial::Turn;
 
-use super::holds::when;
+use super::holds::{all_holds, when};
 use super::ports::{BrakeLedger as _, Clock as _, HoldState, Ledger as _, LedgerFault};
 use super::{Engine, Ports};
 
@@ -85,7 +85,7 @@ impl<P: Ports> Engine<P> {
         let mut view = BrakesView::default();
         let undone = |state: &HoldState| !matches!(state, HoldState::Rejected { .. });
         let mut oldest: Vec<DateTime<Utc>> =
-            self.all_holds()?.iter().filter(|hold| undone(&hold.state)).map(|hold| hold.since).collect();
+            all_holds(&self.ledger)?.iter().filter(|hold| undone(&hold.state)).map(|hold| hold.since).collect();
         for one in &self.apps {
             let app = &one.rules.app;
             let tally = self.tally(app, now)?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::id::{AccountId, CycleId};
 
 use super::byhand::{HandOrder, Ordered, Word};
-use super::holds::HoldFault;
+use super::holds::{HoldFault, all_holds};
 use super::pause::views;
 use super::ports::{
     AcceptedLedger as _, Clock, Completeness, CycleSummary, HandLedger as _, HoldState, Ledger, Progress,
@@ -37,7 +37,7 @@ pub enum Command {
     Apply(Box<SavedOrder>),
     /// Try again at once in the next cycle: a person, or an app with everybody who failed in it.
     Retry {
-        /// By mail or immutable id.
+        /// By mail, name, immutable id or Zendesk id.
         user: Option<String>,
         /// One app only.
         app: Option<String>,
@@ -310,7 +310,7 @@ impl<P: Ports> Engine<P> {
 
     fn list_holds(&self) -> Result<Reply, Abort> {
         let now = self.clock.now();
-        Ok(Reply::Holds(visible(&self.all_holds()?).iter().map(|hold| HoldView::at(hold, now)).collect()))
+        Ok(Reply::Holds(visible(&all_holds(&self.ledger)?).iter().map(|hold| HoldView::at(hold, now)).collect()))
     }
 
     /// How the service is, as far as the store knows.
@@ -321,7 +321,7 @@ impl<P: Ports> Engine<P> {
         let cycles = self.ledger.last_cycles(1_000)?;
         let complete = |cycle: &&CycleSummary| cycle.complete == Completeness::Complete;
         let last_complete = cycles.iter().find(complete);
-        let holds = visible(&self.all_holds()?);
+        let holds = visible(&all_holds(&self.ledger)?);
         let waiting: Vec<_> = holds.iter().filter(|hold| hold.state == HoldState::Waiting).collect();
         let mut accounts = std::collections::BTreeMap::new();
         for (app, managed) in self.ledger.populations()?.into_iter().filter(|(_, managed)| *managed > 0) {
@@ -349,7 +349,7 @@ impl<P: Ports> Engine<P> {
                 .chain(self.configuration.unreadable())
                 .collect(),
             reload: None,
-            paused: views(&self.ledger.pauses()?),
+            paused: views(&self.ledger.pauses()?, now),
         })
     }
 }

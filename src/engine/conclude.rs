@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use crate::domain::account::KnownAccount;
 use crate::domain::brake::{Experience, Hold, HoldReason};
 use crate::domain::change::Confirm;
@@ -11,14 +13,17 @@ use crate::domain::pause::Pause;
 use crate::domain::plan::{Conflict, ConflictReason, Plan, Rejected};
 
 use super::apply::Run;
-use super::holds::{Telling, hold_problem};
+use super::holds::{Telling, hold_problem, standing_holds};
 use super::lease::Barred;
-use super::ports::{BrakeLedger as _, Clock, Event, HoldRecord, HoldState, Ledger, Report, Trouble};
+use super::ports::{BrakeLedger as _, Clock, Event, HoldRecord, HoldState, Ledger, LedgerFault, Report, Trouble};
 use super::renewal::{Shown, renew, visible};
 use super::{Abort, Engine, Ports};
 
 /// What waits is told again after so many seconds: a daily cycle may begin a little earlier than the last one.
 const REMIND_AFTER: u64 = 23 * 60 * 60;
+
+/// How long what was decided about somebody is kept who has no account and can't be seen.
+const UNSEEN_MAX: TimeDelta = TimeDelta::days(28);
 
 /// What concluding an app found new.
 pub(super) struct Concluded {
@@ -59,18 +64,17 @@ impl<P: Ports> Engine<P> {
         reads: &Reads<'_>,
         run: &mut Run<'_>,
     ) -> Result<Concluded, Abort> {
-        let mut known = plan.refreshed.clone();
         let noted_now = |known: &&KnownAccount| known.missed.as_ref() == Some(&run.cycle);
-        known.extend(plan.waiting.iter().map(|waiting| &*waiting.known).filter(noted_now).cloned());
-        if !known.is_empty() {
-            self.ledger.remember(&plan.app, &known)?;
+        let absent = plan.waiting.iter().map(|waiting| &*waiting.known).filter(noted_now);
+        let absent: Vec<KnownAccount> = absent.cloned().collect();
+        if !absent.is_empty() {
+            self.ledger.remember(&plan.app, &absent)?;
         }
-        self.end_notes(plan)?;
-        self.conclude_keeps(plan)?;
+        self.conclude_people(plan)?;
         let troubles_new = self.troubles(plan, reads.complete, run)?;
         let now = self.clock.now();
-        let standing = self.standing_holds(&plan.app)?;
-        let shown = Shown::of(plan, begun, reads.unread);
+        let standing = standing_holds(&self.ledger, &plan.app)?;
+        let shown = Shown::of(plan, begun, reads.unread).with(self.unseen(plan, &standing, now)?);
         let (records, new) = renew(&standing, &plan.app, held, &shown, now);
         for record in &new {
             let seq = run.next_seq();
@@ -101,18 +105,47 @@ impl<P: Ports> Engine<P> {
             HoldReason::Rejected => begun.is_empty(),
             _ => waits_for_first(&hold.reason),
         };
-        let first = held.iter().any(|hold| waits_for_first(hold) || missing(hold)) || !reads.unread.is_empty();
+        let undecided = held.iter().any(|hold| waits_for_first(hold) || missing(hold));
         // Nor is one after which more evidence is waited for: what that leads to was not shown yet.
-        let first = first || !plan.waiting.is_empty();
+        let undecided = undecided || !plan.waiting.is_empty();
         // Nor is one that may have been made over what others wrote.
-        let first = first || reads.barred == Barred::Lease;
+        let no_first = undecided || !reads.unread.is_empty() || reads.barred == Barred::Lease;
         let standing = self.ledger.app_standing(&plan.app)?;
         let carried_something = reads.pause.is_none() && (!begun.is_empty() || standing.population > 0);
-        if standing.experience != Experience::Settled && !first && carried_something {
+        if standing.experience != Experience::Settled && !no_first && carried_something {
             self.ledger.accept(&plan.app)?;
         }
         let brakes = if waiting.is_empty() { Brakes::Off } else { Brakes::On };
         Ok(Concluded { held: held_count, brakes, troubles_new })
+    }
+
+    /// People in holds who have no account here and aren't planned for: whoever can't be seen for a while is no leaver,
+    /// and what was decided about them stands until they are seen again.
+    fn unseen(
+        &self,
+        plan: &Plan,
+        standing: &[HoldRecord],
+        now: DateTime<Utc>,
+    ) -> Result<BTreeSet<PersonId>, LedgerFault> {
+        let kept: BTreeSet<&PersonId> = plan.kept.iter().map(|one| &one.person).collect();
+        let mut unseen = BTreeSet::new();
+        for record in standing.iter().filter(|record| now - last_word(record) < UNSEEN_MAX) {
+            for change in record.changes.iter().filter(|change| !kept.contains(&change.person)) {
+                if self.ledger.known(&plan.app, &change.person)?.is_none() {
+                    unseen.insert(change.person.clone());
+                }
+            }
+        }
+        Ok(unseen)
+    }
+
+    /// Keeps what a plan shows of each of its people, whether it is that of everybody or of one.
+    pub(super) fn conclude_people(&mut self, plan: &Plan) -> Result<(), Abort> {
+        if !plan.refreshed.is_empty() {
+            self.ledger.remember(&plan.app, &plan.refreshed)?;
+        }
+        self.end_notes(plan)?;
+        self.conclude_keeps(plan)
     }
 
     /// Tells once a day again what waits still: one record that nobody saw must not be the last word.
@@ -262,6 +295,19 @@ impl<P: Ports> Engine<P> {
 const fn waits_for_first(reason: &HoldReason) -> bool {
     matches!(
         reason,
-        HoldReason::FirstCycle | HoldReason::StoreReplaced | HoldReason::Rejected | HoldReason::Undecided(_)
+        HoldReason::FirstCycle
+            | HoldReason::StoreReplaced
+            | HoldReason::OtherCopy
+            | HoldReason::OtherServer
+            | HoldReason::Rejected
+            | HoldReason::Undecided(_)
     )
+}
+
+/// When a hold was last decided about, or else when it began.
+const fn last_word(record: &HoldRecord) -> DateTime<Utc> {
+    match &record.state {
+        HoldState::Waiting => record.since,
+        HoldState::Approved { at, .. } | HoldState::Rejected { at, .. } => *at,
+    }
 }

@@ -154,7 +154,10 @@ impl<P: Ports> Planner<'_, P> {
                     let (plan, review) = self.brake(at, proposed.plan, &missing, &edit, &wholes)?;
                     named.extend(only.map(|user| planned(&plan, user)).unwrap_or_default());
                     let pair = match only {
-                        Some(user) => narrow(plan, review, user),
+                        Some(user) => {
+                            let mine = named.iter().filter(|one| one.app == app).map(|one| one.person.clone());
+                            narrow(plan, review, user, &mine.collect())
+                        }
                         None => (plan, review),
                     };
                     AppPlan { app, edit, result: Ok(pair), missing }
@@ -306,7 +309,7 @@ impl<P: Ports> Engine<P> {
         }
         let ending = endings.first().copied().unwrap_or(Ending::Done);
         let mut summary = self.summary(&cycle, began, ending, counts, prepared.faults.is_empty());
-        summary.text = super::pause::told_first(&pauses, summary.text);
+        summary.text = super::pause::told_first(&pauses, summary.text, began);
         let waits = self.waits()?;
         self.tell_cycle(&mut run, &summary, ending, waits.as_deref())?;
         self.ledger.end_cycle(&summary)?;

@@ -15,7 +15,7 @@ use crate::domain::outcome::{Notice, Subject, Verdict};
 use crate::domain::rules::AppRules;
 
 use super::apply::Run;
-use super::holds::{Telling, hold_problem};
+use super::holds::{Telling, all_holds, hold_problem};
 use super::ports::{AcceptedLedger as _, Clock, Event, Ledger, Report};
 use super::renewal::{Shown, renew};
 use super::{Abort, Engine, Ports};
@@ -252,7 +252,7 @@ impl<P: Ports> Engine<P> {
                 reason: HoldReason::AppGone { app: app.clone(), managed },
                 changes: Vec::new(),
             };
-            let before = self.all_holds()?;
+            let before = all_holds(&self.ledger)?;
             let now = self.clock.now();
             let (records, new) = renew(&before, &app, std::slice::from_ref(&hold), &Shown::default(), now);
             for record in &new {

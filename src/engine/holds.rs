@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::brake::{Hold, HoldReason, Open, Undecided};
-use crate::domain::change::{Guard, Matter};
+use crate::domain::change::Guard;
 use crate::domain::id::{AppName, CycleId, Digest, PersonId};
 use crate::domain::outcome::{Notice, Problem, Subject, Verdict};
 
@@ -124,7 +124,7 @@ pub(super) fn unspent(mut hold: HoldRecord, spent: &BTreeSet<Digest>) -> HoldRec
 }
 
 /// The holds of every app, without what was begun since they were kept.
-fn all_holds<L: Ledger>(ledger: &L) -> Result<Vec<HoldRecord>, LedgerFault> {
+pub(super) fn all_holds<L: Ledger>(ledger: &L) -> Result<Vec<HoldRecord>, LedgerFault> {
     let holds = ledger.holds()?;
     let apps: BTreeSet<&AppName> = holds.iter().map(|hold| &hold.app).collect();
     let spent = apps.into_iter().map(|app| Ok((app.clone(), ledger.spent(app)?)));
@@ -220,7 +220,7 @@ fn left_of(hold: &HoldRecord, left: Vec<HeldChange>) -> HoldRecord {
 /// The holds of an app after a decision about people who are gone from the source: what is left of that event waits for
 /// a word of its own, though it may look small by itself.
 fn event_broken(mut holds: Vec<HoldRecord>, hold: &HoldRecord) -> Vec<HoldRecord> {
-    let ends = hold.changes.iter().any(|change| change.action.matter() == Matter::End);
+    let ends = hold.changes.iter().any(|change| change.action.is_removal());
     let same = |one: &&mut HoldRecord| one.app == hold.app && one.id != hold.id && one.state == HoldState::Waiting;
     for one in holds.iter_mut().filter(same).filter(|one| ends && one.code == SOURCE_GONE) {
         let left = std::mem::take(&mut one.changes);
@@ -230,19 +230,9 @@ fn event_broken(mut holds: Vec<HoldRecord>, hold: &HoldRecord) -> Vec<HoldRecord
 }
 
 impl<P: Ports> Engine<P> {
-    /// The holds of every app, without what was begun since they were kept.
-    pub(super) fn all_holds(&self) -> Result<Vec<HoldRecord>, LedgerFault> {
-        all_holds(&self.ledger)
-    }
-
-    /// The holds of one app, without what was begun since they were kept.
-    pub(super) fn standing_holds(&self, app: &AppName) -> Result<Vec<HoldRecord>, LedgerFault> {
-        standing_holds(&self.ledger, app)
-    }
-
     /// How much waits for a person, and since when, if anything does: every cycle says so.
     pub(super) fn waits(&self) -> Result<Option<String>, LedgerFault> {
-        let (count, since) = awaited(&self.all_holds()?, self.clock.now());
+        let (count, since) = awaited(&all_holds(&self.ledger)?, self.clock.now());
         let Some(since) = since.filter(|_| count > 0) else { return Ok(None) };
         Ok(Some(format!("{} for a person since {}", wait_text(count), when(since))))
     }
@@ -252,7 +242,7 @@ impl<P: Ports> Engine<P> {
         if self.ledger.spent(app)?.is_empty() {
             return Ok(());
         }
-        let holds = self.standing_holds(app)?;
+        let holds = standing_holds(&self.ledger, app)?;
         self.ledger.keep_holds(app, &holds)
     }
 
@@ -268,7 +258,7 @@ impl<P: Ports> Engine<P> {
         actor: &str,
     ) -> Result<Result<HoldAnswer, HoldFault>, Abort> {
         let now = self.clock.now();
-        let holds = self.all_holds()?;
+        let holds = all_holds(&self.ledger)?;
         let hold = match find(&holds, id) {
             Ok(hold) => hold.clone(),
             Err(fault) => return Ok(Err(fault)),
@@ -325,7 +315,7 @@ impl<P: Ports> Engine<P> {
         users: impl IntoIterator<Item = &'a str>,
         actor: &str,
     ) -> Result<Result<HoldAnswer, HoldFault>, Abort> {
-        let holds = self.all_holds()?;
+        let holds = all_holds(&self.ledger)?;
         let hold = match find(&holds, id) {
             Ok(hold) => hold.clone(),
             Err(fault) => return Ok(Err(fault)),

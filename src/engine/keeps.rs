@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use crate::domain::account::{KnownAccount, Standing as AccountStanding};
 use crate::domain::change::CauseCode;
 use crate::domain::deed::Deed;
-use crate::domain::id::{AppName, PersonId};
+use crate::domain::id::{AppName, Email, PersonId};
 use crate::domain::keep::{Keep, KeepReason, KeepUntil, Seen, Standing};
 use crate::domain::plan::{Kept, Plan};
 use crate::domain::scope::Departure;
 
 use super::gather::{Want, Wants};
 use super::planner::Planner;
-use super::ports::{DeedLedger as _, KeepLedger as _, Ledger as _, LedgerFault};
+use super::ports::{DeedLedger as _, HandLedger as _, KeepLedger as _, Ledger as _, LedgerFault};
 use super::propose::Candidate;
 use super::{Abort, Engine, Ports};
 
@@ -70,7 +70,11 @@ impl<P: Ports> Planner<'_, P> {
             let (user, name) = match (wants.people.get(&person), &known) {
                 (Some(Want::Differs(desired)), _) => (Some(desired.email.clone()), Some(desired.name.clone())),
                 (_, Some(known)) => (Some(known.written.email.clone()), Some(known.written.name.clone())),
-                (_, None) => (None, None),
+                // Whoever was released is known by the label alone.
+                (_, None) => match self.ledger.label(app, &person)? {
+                    Some(label) => (Email::parse(&label.user).ok(), Some(label.name)),
+                    None => (None, None),
+                },
             };
             if matches!(wants.people.get(&person), Some(Want::Differs(_))) {
                 wants.people.remove(&person);

@@ -3,7 +3,7 @@
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::CycleId;
+use crate::domain::id::{AppName, CycleId};
 use crate::domain::keep::Keep;
 use crate::domain::outcome::{Notice, Subject, Verdict};
 
@@ -72,6 +72,17 @@ impl<P: Ports> Engine<P> {
             }
         }
         Ok(all)
+    }
+
+    /// The refusal of an order for somebody who isn't managed because a person released them.
+    pub(super) fn released(&self, user: &str, app: Option<&AppName>) -> Result<Option<Reply>, LedgerFault> {
+        let mut all = self.everybody_kept()?;
+        all.retain(|(one, _)| one.account.is_none() && app.is_none_or(|app| one.app == *app) && one.is(user));
+        let Some((someone, keep)) = all.first() else { return Ok(None) };
+        let at = keep.at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let message = format!("{user:?} is not managed in {}: {}, by {} at {at}", someone.app, keep.reason, keep.by);
+        let hint = format!("`zendesk-dirsync keeps lift {}` has them managed again", someone.person.entry);
+        Ok(Some(Reply::refused(2, "not_managed", message, &hint)))
     }
 
     /// Lists the keeps.

@@ -14,9 +14,7 @@ use super::byhand::{HandPersonView, HandView, Ordered, code_of};
 use super::command::Reply;
 use super::gather::{GatherFault, Want, Wants};
 use super::naming::{Someone, one, several};
-use super::ports::{
-    CallFault, Clock, Directory, HandLedger as _, Helpdesk, KeepLedger as _, Ledger, ReadFault, Report,
-};
+use super::ports::{CallFault, Clock, Directory, HandLedger as _, Helpdesk, Ledger, ReadFault, Report};
 use super::view::{FaultView, FieldView, json};
 use super::{Abort, Ending, Engine, Ports};
 
@@ -192,10 +190,21 @@ impl<P: Ports> Engine<P> {
         notice.cause = Some(CauseCode::ByHand.into());
         notice.changes = vec![tied(someone)];
         self.report.tell(&notice)?;
-        self.ledger.remember(&someone.app, &[known])?;
-        self.ledger.keep(&someone.app, &someone.person, None)?;
-        self.ledger.set_label(&someone.app, &someone.person, None)?;
-        Ok(())
+        let account = known.account;
+        let Err(fault) = self.ledger.tie(&someone.app, &known) else { return Ok(()) };
+        // A fault may come after the step itself: what is answered is what is so.
+        let stands = self.ledger.known(&someone.app, &someone.person)?.is_some_and(|known| known.account == account);
+        if stands {
+            tracing::warn!(app = %someone.app, "linked, though the store had a fault afterwards: {fault}");
+            return Ok(());
+        }
+        notice.seq = run.next_seq();
+        notice.verdict = Verdict::Refused;
+        let hint = "mend the storage, then give the command again";
+        notice.problem = Some(Problem::new("storage", format!("it was not linked: {fault}"), hint));
+        // What keeps the store from being written may keep this from being told as well.
+        let _ = self.report.tell(&notice);
+        Err(fault.into())
     }
 }
 

@@ -5,16 +5,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 
+use chrono::{DateTime, Utc};
+
 use crate::domain::brake::HoldReason;
 use crate::domain::change::Guard;
-use crate::domain::id::CycleId;
+use crate::domain::id::{CycleId, DirectoryName};
 use crate::domain::rules::AppRules;
 
 use super::command::Reply;
 use super::cycle::Prepared;
 use super::edits::{Configuration, Former, Outline};
 use super::planner::Planner;
-use super::ports::{Clock as _, GroupOrder, Ledger as _, Progress};
+use super::ports::{Clock as _, Event, GroupOrder, Ledger as _, Progress};
 use super::recalled::{RecalledDesk, RecalledDirectory, recalled_root};
 use super::view::{OfflineView, PlanView};
 use super::{Abort, App, Ending, Engine, Ports};
@@ -28,6 +30,30 @@ impl<P: Ports> Ports for Recalled<P> {
     type Ledger = P::Ledger;
     type Report = P::Report;
     type Clock = P::Clock;
+}
+
+/// Says of each directory from when its image is, in place of a read that there wasn't.
+struct Recalling<'a> {
+    inner: &'a mut dyn Progress,
+    taken: BTreeMap<DirectoryName, DateTime<Utc>>,
+}
+
+impl Progress for Recalling<'_> {
+    fn note(&mut self, event: &Event<'_>) {
+        let taken = match event {
+            Event::Read(read) => self.taken.get(&read.end().directory).map(|taken| Event::Recalled(read, *taken)),
+            Event::Reading(..)
+            | Event::Recalled(..)
+            | Event::Asking(..)
+            | Event::Applying(..)
+            | Event::Applied(_)
+            | Event::Held(_)
+            | Event::HeldAlone(..)
+            | Event::Paused(..)
+            | Event::Fault(_) => None,
+        };
+        self.inner.note(taken.as_ref().unwrap_or(event));
+    }
 }
 
 impl<P: Ports> Engine<P> {
@@ -65,6 +91,8 @@ impl<P: Ports> Engine<P> {
         }
         let configuration = Configuration { text: text.to_owned(), scopes, ..self.configuration.clone() };
         let mut view = self.unknown_offline(&configuration, apps.iter().map(|one| &one.rules), &directories)?;
+        let head = |one: &RecalledDirectory| Some((super::ports::Directory::name(one).clone(), one.head()?.taken));
+        let taken = directories.iter().filter_map(head).collect();
         let mut planner: Planner<'_, Recalled<P>> = Planner {
             directories: &mut directories,
             apps: &mut apps,
@@ -73,7 +101,8 @@ impl<P: Ports> Engine<P> {
             limits,
             configuration: &configuration,
         };
-        let mut prepared = planner.prepare(CycleId::at(now), user, &BTreeMap::new(), progress).await?;
+        let mut progress = Recalling { inner: progress, taken };
+        let mut prepared = planner.prepare(CycleId::at(now), user, &BTreeMap::new(), &mut progress).await?;
         forget_unread(&mut prepared, &view.unread);
         view.unread.clear();
         for part in prepared.apps.iter().filter(|part| app.is_none_or(|app| part.app.as_str() == app)) {

@@ -35,8 +35,8 @@ pub(super) fn planned(plan: &Plan, user: &str) -> Vec<Someone> {
     all.filter(|one| one.is(user)).collect()
 }
 
-/// One person's part of a plan. The brake has looked at the whole: one by one is no way around a limit.
-pub(super) fn narrow(mut plan: Plan, review: Review, user: &str) -> (Plan, Review) {
+/// One person's part of a plan; `people` is whom the name fits. The brake has looked at the whole: one by one is no way around a limit.
+pub(super) fn narrow(mut plan: Plan, review: Review, user: &str, people: &BTreeSet<PersonId>) -> (Plan, Review) {
     let is = |email: &str, name: &str, person: &PersonId| {
         names(user, email, name, person) || crate::planted("one is everybody")
     };
@@ -51,6 +51,9 @@ pub(super) fn narrow(mut plan: Plan, review: Review, user: &str) -> (Plan, Revie
         let known = &one.known;
         is(known.written.email.as_str(), &known.written.name, &known.person)
     });
+    plan.kept.retain(|one| people.contains(&one.person));
+    plan.unkept.retain(|person| people.contains(person));
+    plan.refreshed.retain(|known| people.contains(&known.person));
     let Review { approved, held, mut deferred } = review;
     let held = held.into_iter().filter(|hold| hold.changes.is_empty() || hold.changes.iter().any(wanted)).collect();
     let digests: BTreeSet<Digest> = plan.changes.iter().map(Change::digest).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id::{AppName, CycleId};
@@ -27,10 +27,16 @@ pub struct PauseView {
     pub reason: Option<String>,
     /// When it ends by itself, RFC 3339.
     pub until: Option<String>,
+    /// Whether that is past: it ends as soon as a second look shows that the clock didn't leap.
+    #[serde(default)]
+    pub past: bool,
 }
 
+/// Longest time between two looks at pauses that end by themselves.
+const LOOK_EVERY: TimeDelta = TimeDelta::minutes(10);
+
 impl PauseView {
-    fn of(app: Option<&AppName>, pause: &Pause) -> Self {
+    fn of(app: Option<&AppName>, pause: &Pause, now: DateTime<Utc>) -> Self {
         let text = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
         Self {
             app: app.map(ToString::to_string),
@@ -38,7 +44,18 @@ impl PauseView {
             at: text(pause.at),
             reason: pause.reason.clone(),
             until: pause.until.map(text),
+            past: pause.is_past(now),
         }
+    }
+
+    /// Brings what was true at an earlier moment up to date.
+    pub fn age_at(&mut self, now: DateTime<Utc>) {
+        self.past = self.ends().is_some_and(|until| until <= now);
+    }
+
+    fn ends(&self) -> Option<DateTime<Utc>> {
+        let until = self.until.as_deref()?;
+        DateTime::parse_from_rfc3339(until).ok().map(|until| until.with_timezone(&Utc))
     }
 
     /// What is paused, for people.
@@ -48,20 +65,29 @@ impl PauseView {
 
     /// By whom, since when, until when and why, for people.
     pub fn text(&self) -> String {
-        let until = self.until.as_ref().map_or_else(String::new, |until| format!(", until {until}"));
+        let past = if self.past { " (past: it ends when a second look finds it so)" } else { "" };
+        let until = self.until.as_ref().map_or_else(String::new, |until| format!(", until {until}{past}"));
         let reason = self.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
         format!("{} by {} since {}{until}{reason}", self.what(), self.by, self.at)
     }
 }
 
-/// Pauses, for people and programs.
-pub fn views(pauses: &Pauses) -> Vec<PauseView> {
-    pauses.0.iter().map(|(app, pause)| PauseView::of(app.as_ref(), pause)).collect()
+/// Pauses at a moment, for people and programs.
+pub fn views(pauses: &Pauses, now: DateTime<Utc>) -> Vec<PauseView> {
+    pauses.0.iter().map(|(app, pause)| PauseView::of(app.as_ref(), pause, now)).collect()
+}
+
+/// How long until pauses have to be looked at, so that those whose time is over end; none when none ends by itself.
+pub fn next_look(pauses: &[PauseView], now: DateTime<Utc>) -> Option<std::time::Duration> {
+    let wait = |until: DateTime<Utc>| if until <= now { LOOK_EVERY } else { (until - now).min(LOOK_EVERY) };
+    let first = pauses.iter().filter_map(PauseView::ends).map(wait).min()?;
+    // What is shown of a time has no part of a second.
+    (first + TimeDelta::seconds(1)).to_std().ok()
 }
 
 /// What a cycle came to, with the pauses before it.
-pub(super) fn told_first(pauses: &Pauses, text: String) -> String {
-    views(pauses).iter().fold(text, |text, view| format!("{} is paused; {text}", view.what()))
+pub(super) fn told_first(pauses: &Pauses, text: String, now: DateTime<Utc>) -> String {
+    views(pauses, now).iter().fold(text, |text, view| format!("{} is paused; {text}", view.what()))
 }
 
 impl<P: Ports> Engine<P> {
@@ -84,7 +110,7 @@ impl<P: Ports> Engine<P> {
             return Ok(Reply::refused(2, "past", message, "give a time that is to come: `--until 2h`"));
         }
         let pause = Pause::new(actor.to_owned(), now, reason, until);
-        let text = PauseView::of(app.as_ref(), &pause).text();
+        let text = PauseView::of(app.as_ref(), &pause, now).text();
         // Kept first: a pause that stands and isn't on record does no harm.
         self.ledger.pause(app.as_ref(), Some(&pause))?;
         self.tell_pause(app.as_ref(), Subject::Pause, "by_hand", text, actor)?;
@@ -99,8 +125,9 @@ impl<P: Ports> Engine<P> {
             Err(refusal) => return Ok(refusal),
         };
         let pauses = self.ledger.pauses()?;
-        let Some(pause) = pauses.0.get(&app) else { return Ok(not_paused(app.as_ref(), &pauses)) };
-        let text = PauseView::of(app.as_ref(), pause).text();
+        let now = self.clock.now();
+        let Some(pause) = pauses.0.get(&app) else { return Ok(not_paused(app.as_ref(), &pauses, now)) };
+        let text = PauseView::of(app.as_ref(), pause, pause.at).text();
         self.tell_pause(app.as_ref(), Subject::Resume, "by_hand", text, actor)?;
         self.ledger.pause(app.as_ref(), None)?;
         tracing::warn!(app = app.as_ref().map(tracing::field::display), "resumed");
@@ -108,7 +135,7 @@ impl<P: Ports> Engine<P> {
     }
 
     fn list_pauses(&self) -> Result<Reply, Abort> {
-        Ok(Reply::Pauses(views(&self.ledger.pauses()?)))
+        Ok(Reply::Pauses(views(&self.ledger.pauses()?, self.clock.now())))
     }
 
     /// The app of this name, if one is named.
@@ -142,18 +169,32 @@ impl<P: Ports> Engine<P> {
 
     /// The pauses of this cycle. Those whose time is over end here.
     pub(super) fn renew_pauses(&mut self, run: &Run<'_>) -> Result<Pauses, Abort> {
+        self.end_pauses(run.now, &run.actor)
+    }
+
+    /// Looks at the pauses between cycles; answers whether one ended.
+    ///
+    /// # Errors
+    /// When the store or the report can't be used.
+    pub fn look_at_pauses(&mut self, actor: &str) -> Result<bool, Abort> {
+        let before = self.ledger.pauses()?.0.len();
+        Ok(self.end_pauses(self.clock.now(), actor)?.0.len() < before)
+    }
+
+    /// Ends the pauses whose time is over, and answers the others.
+    fn end_pauses(&mut self, now: DateTime<Utc>, actor: &str) -> Result<Pauses, Abort> {
         let mut standing = Pauses::default();
         for (app, pause) in self.ledger.pauses()?.0 {
-            match pause.look(run.now) {
-                Look::Stands(now) => {
-                    if now != pause {
-                        self.ledger.pause(app.as_ref(), Some(&now))?;
+            match pause.look(now) {
+                Look::Stands(seen) => {
+                    if seen != pause {
+                        self.ledger.pause(app.as_ref(), Some(&seen))?;
                     }
-                    standing.0.insert(app, now);
+                    standing.0.insert(app, seen);
                 }
                 Look::Ends => {
-                    let text = PauseView::of(app.as_ref(), &pause).text();
-                    self.tell_pause(app.as_ref(), Subject::Resume, "until", text, &run.actor)?;
+                    let text = PauseView::of(app.as_ref(), &pause, pause.at).text();
+                    self.tell_pause(app.as_ref(), Subject::Resume, "until", text, actor)?;
                     self.ledger.pause(app.as_ref(), None)?;
                 }
             }
@@ -182,7 +223,7 @@ impl<P: Ports> Engine<P> {
 }
 
 /// There is no such pause: said, and no fault, but for an app that another pause keeps from going on.
-fn not_paused(app: Option<&AppName>, pauses: &Pauses) -> Reply {
+fn not_paused(app: Option<&AppName>, pauses: &Pauses, now: DateTime<Utc>) -> Reply {
     let alone: Vec<&str> = pauses.0.keys().flatten().map(AppName::as_str).collect();
     match app {
         Some(app) if pauses.0.contains_key(&None) => {
@@ -193,6 +234,6 @@ fn not_paused(app: Option<&AppName>, pauses: &Pauses) -> Reply {
             let message = format!("not everything is paused, but {}", alone.join(", "));
             Reply::refused(2, "paused_apps", message, "`zendesk-dirsync resume --app APP` ends the pause of an app")
         }
-        Some(_) | None => Reply::Pauses(views(pauses)),
+        Some(_) | None => Reply::Pauses(views(pauses, now)),
     }
 }

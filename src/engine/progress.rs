@@ -29,6 +29,15 @@ pub enum ProgressView {
         /// Group members that could not be read, by DN.
         dangling: usize,
     },
+    /// A directory was recalled from the store.
+    Recalled {
+        /// Which.
+        directory: String,
+        /// How many people are kept of it.
+        entries: u64,
+        /// When they were read, RFC 3339.
+        taken: String,
+    },
     /// Zendesk is asked about people.
     Asking {
         /// About those of which app.
@@ -69,6 +78,17 @@ pub enum ProgressView {
         /// Why.
         reason: String,
     },
+    /// The change of one person waits.
+    HeldAlone {
+        /// The app.
+        app: String,
+        /// Whose change, by mail.
+        user: String,
+        /// Why.
+        reason: String,
+        /// The id of the hold it is in; none before a cycle for everybody made one.
+        id: Option<String>,
+    },
     /// Changes of a paused app wait for the end of the pause.
     Paused {
         /// The app.
@@ -91,6 +111,17 @@ impl From<&Event<'_>> for ProgressView {
                 entries: read.end().tally.entries,
                 groups: read.end().groups.len(),
                 dangling: read.end().dangling.len(),
+            },
+            Event::Recalled(read, taken) => Self::Recalled {
+                directory: read.end().directory.to_string(),
+                entries: read.end().tally.entries,
+                taken: taken.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            },
+            Event::HeldAlone(change, hold, id) => Self::HeldAlone {
+                app: hold.app.to_string(),
+                user: change.email.to_string(),
+                reason: hold.reason.to_string(),
+                id: id.map(|id| id.short()),
             },
             Event::Asking(app, people, of) => Self::Asking { app: app.to_string(), people: *people, of: *of },
             Event::Applying(app, changes) => Self::Applying { app: app.to_string(), changes: *changes },

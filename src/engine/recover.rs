@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::domain::account::{Catalog, KnownAccount, ObservedAccount, Standing, Suspended};
 use crate::domain::assignment::{Role, RoleGrant};
 use crate::domain::change::{Action, CauseCode};
-use crate::domain::deed::DeedEnd;
+use crate::domain::deed::{Deed, DeedEnd};
 use crate::domain::id::AccountId;
 use crate::domain::mapping::FieldMode;
 use crate::domain::outcome::{Notice, Problem, Subject, ToldCause, Verdict};
@@ -83,7 +83,7 @@ impl<P: Ports> Engine<P> {
         let amiss = match (&outcome, &found) {
             (Some(known), Some((account, catalog))) => mismatch(intent.action, None, known, Some(account))
                 .is_some()
-                .then_some(Halfway)
+                .then_some(Halfway::Seen)
                 .or_else(|| unfinished(&self.apps[at].rules, intent.action, known, before.as_ref(), account, catalog)),
             (Some(_), None) | (None, _) => None,
         };
@@ -98,6 +98,11 @@ impl<P: Ports> Engine<P> {
         let deed = self.ledger.deed(&intent.cycle, intent.seq)?;
         let ordered = deed.as_ref().is_some_and(|deed| deed.cause == CauseCode::ByHand);
         let by_hand = ordered && intent.action == Action::Deprovision;
+        let told = self.report.told(&intent.cycle, intent.seq)?;
+        // Ended sessions can't be seen; where a seat is gone, they were ended before it.
+        let had_seat = |deed: &Deed| deed.before.as_ref().is_some_and(|before| before.role != Role::EndUser);
+        let unseen = by_hand && told == Told::No && !deed.as_ref().is_some_and(had_seat);
+        let amiss = amiss.or_else(|| (unseen && found.is_some()).then_some(Halfway::Unseen));
         let unended = by_hand && (amiss.is_some() || found.is_none());
         let asked = deed.as_ref().is_none_or(|deed| deed.end == DeedEnd::Unknown);
         let failed = asked && (found.is_none() || amiss.is_some());
@@ -107,7 +112,7 @@ impl<P: Ports> Engine<P> {
             Some(known) if by_hand && !unended => Settlement::Known(Box::new(known.clone())),
             Some(_) | None => interrupted(intent.action, outcome.as_ref(), before, &now),
         };
-        if self.report.told(&intent.cycle, intent.seq)? == Told::No {
+        if told == Told::No {
             let mut notice = self.late_notice(intent, id, amiss, run);
             if deed.as_ref().is_some_and(|deed| deed.undoes.is_some()) {
                 notice.subject = Subject::Undo;
@@ -151,8 +156,11 @@ impl<P: Ports> Engine<P> {
         let hint = "nothing is lost: the cycle that found this plans what is missing";
         let (verdict, problem) = match (found, amiss) {
             (Some(_), None) => (Verdict::Done, None),
-            (Some(_), Some(_)) => {
-                let why = "the call was not answered and did not take whole effect";
+            (Some(_), Some(amiss)) => {
+                let why = match amiss {
+                    Halfway::Seen => "the call was not answered and did not take whole effect",
+                    Halfway::Unseen => "it was interrupted, and whether sessions were ended can't be seen",
+                };
                 (Verdict::Refused, Some(Problem::new("interrupted", why, hint)))
             }
             (None, _) => {
@@ -179,8 +187,14 @@ impl<P: Ports> Engine<P> {
     }
 }
 
-/// An account shows that a change didn't take whole effect.
-struct Halfway;
+/// A change didn't take whole effect, or may not have.
+#[derive(Clone, Copy)]
+enum Halfway {
+    /// The account shows it.
+    Seen,
+    /// It can't be seen whether the last part was done.
+    Unseen,
+}
 
 /// Whether grants or owned fields show that a change was begun but not finished, or not even begun.
 fn unfinished(
@@ -214,5 +228,5 @@ fn unfinished(
         }
         Action::Release => false,
     };
-    (lacks || keeps || other).then_some(Halfway)
+    (lacks || keeps || other).then_some(Halfway::Seen)
 }

@@ -36,6 +36,8 @@ impl Shown {
         unsettled.extend(plan.waiting.iter().map(|one| one.known.person.clone()));
         unsettled.extend(plan.rejected.iter().map(|one| one.person.clone()));
         unsettled.extend(plan.conflicts.iter().map(|one| one.person.clone()));
+        // A switch that is off for a while says nothing about what was decided.
+        unsettled.extend(plan.left_out.iter().cloned());
         // Whom a person removed or released by hand is settled: nothing is left to be decided about them.
         let undone = plan.kept.iter().filter(|one| matches!(one.keep.reason, KeepReason::Undone(_)));
         unsettled.extend(undone.map(|one| one.person.clone()));
@@ -46,6 +48,12 @@ impl Shown {
             unread: unread.clone(),
             unsettled,
         }
+    }
+
+    /// With people who can't be seen, and may be planned for again.
+    pub(super) fn with(mut self, unseen: BTreeSet<PersonId>) -> Self {
+        self.unsettled.extend(unseen);
+        self
     }
 
     /// Whether a record is about somebody of whose directory nothing is planned: nothing of it is forgotten.

@@ -4,7 +4,7 @@
 //! next cycle plans anew.
 
 use crate::domain::account::{Existence, ObservedAccount};
-use crate::domain::change::{Change, Class, Step};
+use crate::domain::change::{Change, Step};
 use crate::domain::outcome::Problem;
 
 use super::ports::{CallFault, Helpdesk};
@@ -12,10 +12,6 @@ use super::{Engine, Ports};
 
 /// Whether a change ends access or lowers a role, so that a look on the way costs less than a mistake.
 fn takes_access(change: &Change) -> bool {
-    let removal = match change.class {
-        Class::RemovalShown | Class::RemovalByAbsence => true,
-        Class::TakesOrRaises | Class::Creation | Class::Plain | Class::Link => false,
-    };
     let role = change.before.as_ref().map(|before| (before.role, before.custom_role));
     let lowers = |step: &Step| match step {
         Step::Downgrade(_) => true,
@@ -35,17 +31,13 @@ fn takes_access(change: &Change) -> bool {
         | Step::AddTags(_)
         | Step::RemoveTags(_) => false,
     };
-    !change.steps.is_empty() && (removal || change.steps.iter().any(lowers))
+    !change.steps.is_empty() && (change.class.is_removal() || change.steps.iter().any(lowers))
 }
 
 /// Whether a change gives up a link because Zendesk told of no such account. An answer that left one out would leave
 /// somebody who departed with access, and nobody would know.
 fn forgets(change: &Change) -> bool {
-    let removal = match change.class {
-        Class::RemovalShown | Class::RemovalByAbsence => true,
-        Class::TakesOrRaises | Class::Creation | Class::Plain | Class::Link => false,
-    };
-    removal && change.steps.is_empty() && change.before.is_none()
+    change.class.is_removal() && change.steps.is_empty() && change.before.is_none()
 }
 
 /// What of an account isn't as the plan saw it. Fields that only our own mapping sets don't matter here.

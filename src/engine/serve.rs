@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::domain::brake::Hold;
 use crate::domain::id::DirectoryName;
 use crate::domain::outcome::Problem;
 use crate::domain::pause::Pauses;
@@ -11,11 +12,12 @@ use super::apply::{Carried, Run};
 use super::conclude::{Brakes, Concluded, Reads};
 use super::cycle::{AppPlan, lost_groups};
 use super::edits::Course;
-use super::holds::rejections;
+use super::holds::{rejections, standing_holds};
 use super::lease::Barred;
-use super::ports::{AppCounts, BrakeLedger as _, Event, Ledger as _, ReadFault};
+use super::ports::{AppCounts, BrakeLedger as _, Event, HoldRecord, Ledger as _, ReadFault};
 use super::propose::Whole;
 use super::quarantine::Showed;
+use super::renewal::visible;
 use super::trials::Scope;
 use super::{Abort, Ending, Engine, Ports};
 
@@ -85,7 +87,7 @@ impl<P: Ports> Engine<P> {
                 let concluded = self.conclude(&plan, &reviewed.held, &carried.begun, &reads, run)?;
                 let lost = self.configuration.newly_lost(lost_groups(&self.apps[at].rules, round.wholes), &plan.app);
                 let edit = &part.edit;
-                let rejected = &rejections(&self.standing_holds(&part.app)?);
+                let rejected = &rejections(&standing_holds(&self.ledger, &part.app)?);
                 let begun = &carried.begun;
                 // An edit whose plan nobody carried out yet isn't agreed to.
                 if pause.is_none() {
@@ -95,7 +97,9 @@ impl<P: Ports> Engine<P> {
                 concluded
             }
             Scope::Person => {
+                self.conclude_people(&plan)?;
                 self.keep_spent(&part.app)?;
+                self.point_out(&plan, &reviewed.held, run)?;
                 let held = plan.changes.len().saturating_sub(through + reviewed.deferred.len());
                 let brakes = if held > 0 { Brakes::On } else { Brakes::Off };
                 Concluded { held, brakes, troubles_new: plan.conflicts.len() + plan.rejected.len() }
@@ -116,6 +120,25 @@ impl<P: Ports> Engine<P> {
         let population = self.ledger.app_standing(&part.app)?.population;
         let counts = app_counts(&plan, &carried, &concluded, population);
         Ok(Some((plan, counts)))
+    }
+}
+
+impl<P: Ports> Engine<P> {
+    /// Says of each change of one person that waits why it does, and in which hold people decide about it.
+    fn point_out(&self, plan: &Plan, held: &[Hold], run: &mut Run<'_>) -> Result<(), Abort> {
+        let kept = visible(&standing_holds(&self.ledger, &plan.app)?);
+        for hold in held {
+            if hold.changes.is_empty() {
+                run.progress.note(&Event::Held(hold));
+            }
+            for change in plan.changes.iter().filter(|change| hold.changes.contains(change)) {
+                let digest = change.digest();
+                let has = |record: &&HoldRecord| record.changes.iter().any(|one| one.digest == digest);
+                let id = kept.iter().find(has).map(|record| record.id);
+                run.progress.note(&Event::HeldAlone(change, hold, id));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -120,7 +120,8 @@ impl<P: Ports> Engine<P> {
         self.report.tell(&notice)?;
         // First: a crash in between leaves a server that isn't read, and no removal.
         for app in self.apps_of(&name)? {
-            self.doubt(&app, None)?;
+            self.forget_approvals(&app)?;
+            self.ledger.redirect(&app)?;
         }
         self.ledger.acquaint(&name, None)?;
         Ok(Reply::Servers(vec![ServersView::of(&name, None)]))

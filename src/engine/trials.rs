@@ -9,8 +9,8 @@ use crate::domain::plan::Plan;
 use crate::domain::trial::{Parking, Quarantine, Trial};
 
 use super::apply::Run;
-use super::ports::{BrakeLedger as _, CallFault, Clock, Intent, LedgerFault, Report};
-use super::propose::names;
+use super::naming::Someone;
+use super::ports::{BrakeLedger as _, CallFault, Clock, DeedLedger as _, Intent, Ledger as _, LedgerFault, Report};
 use super::{Abort, Engine, Ports};
 
 /// What came of the changes of one app in this cycle, as far as pauses are made of it.
@@ -194,8 +194,16 @@ impl<P: Ports> Engine<P> {
         let apps: Vec<AppName> = self.apps.iter().map(|one| one.rules.app.clone()).collect();
         for name in apps.into_iter().filter(|name| app.is_none_or(|app| name.as_str() == app)) {
             let before = self.ledger.trials(&name)?;
-            let mut trials = before.clone();
-            trials.retain(|person, trial| user.is_some_and(|user| !names(user, &trial.user, "", person)));
+            let trials = before.clone();
+            let mut left = BTreeMap::new();
+            for (person, trial) in trials {
+                if let Some(user) = user
+                    && !self.someone_tried(&name, &person, &trial)?.is(user)
+                {
+                    left.insert(person, trial);
+                }
+            }
+            let trials = left;
             for (person, trial) in before.iter().filter(|(person, _)| !trials.contains_key(*person)) {
                 self.tell_retry(&name, Some((person, trial)), actor)?;
                 retried.people += 1;
@@ -211,6 +219,15 @@ impl<P: Ports> Engine<P> {
             }
         }
         Ok(retried)
+    }
+
+    /// Whom a failed change is about: somebody without an account yet is known by the deed alone.
+    fn someone_tried(&self, app: &AppName, person: &PersonId, trial: &Trial) -> Result<Someone, LedgerFault> {
+        if let Some(known) = self.ledger.known(app, person)? {
+            return Ok(Someone { user: trial.user.clone(), ..Someone::known(app, &known) });
+        }
+        let name = self.ledger.deeds_of(app, person)?.pop().map(|deed| deed.name).unwrap_or_default();
+        Ok(Someone { app: app.clone(), person: person.clone(), user: trial.user.clone(), name, account: None })
     }
 
     fn tell_retry(&mut self, app: &AppName, of: Option<(&PersonId, &Trial)>, actor: &str) -> Result<(), Abort> {

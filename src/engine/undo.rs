@@ -123,7 +123,8 @@ impl<P: Ports> Engine<P> {
             if order.app.as_ref().is_some_and(|only| app.as_str() != only) {
                 continue;
             }
-            let named = |deed: &&Deed| deed.app == app && order.user.as_deref().is_none_or(|user| is_named(user, deed));
+            let one = order.user.as_deref().filter(|_| !crate::planted("an undoing of one is of all"));
+            let named = |deed: &&Deed| deed.app == app && one.is_none_or(|user| is_named(user, deed));
             let people: BTreeSet<PersonId> = deeds.iter().filter(named).map(|deed| deed.person.clone()).collect();
             if people.is_empty() {
                 continue;

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 
 use crate::domain::brake::{ApprovedPlan, Bench, Kind, Tally};
-use crate::domain::change::Matter;
 use crate::domain::edit::Edit;
 use crate::domain::id::{AppName, Digest, DirectoryName, PersonId};
 use crate::domain::plan::Plan;
@@ -121,11 +120,10 @@ impl<P: Ports> Engine<P> {
     ) -> Result<(), Abort> {
         let app = &plan.app;
         let known = self.ledger.missing(app)?;
-        let rejected: BTreeSet<PersonId> = self
-            .standing_holds(app)?
+        let rejected: BTreeSet<PersonId> = standing_holds(&self.ledger, app)?
             .iter()
             .filter(|hold| matches!(hold.state, HoldState::Rejected { .. }))
-            .flat_map(|hold| hold.changes.iter().filter(|change| change.action.matter() == Matter::End))
+            .flat_map(|hold| hold.changes.iter().filter(|change| change.action.is_removal()))
             .map(|change| change.person.clone())
             .collect();
         let new = missing.difference(&known).count();

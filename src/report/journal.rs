@@ -197,10 +197,8 @@ impl Report for Journal {
         let newest_first = std::iter::once(active).chain(listed.iter().rev().map(files::Closed::open));
         for lines in newest_first {
             let lines = lines.map_err(|why| fault(self.files.active(), &why))?;
-            match seek(lines, cycle, seq).map_err(|why| fault(self.files.active(), &why))? {
-                Sought::Found => return Ok(Told::Yes),
-                Sought::Passed => return Ok(Told::No),
-                Sought::Unseen => {}
+            if has(lines, cycle, seq).map_err(|why| fault(self.files.active(), &why))? {
+                return Ok(Told::Yes);
             }
         }
         Ok(Told::No)
@@ -234,27 +232,24 @@ impl Active {
     }
 }
 
-/// What a file says of a place in a cycle.
-enum Sought {
-    Found,
-    /// It holds records of earlier cycles: older files can't have it.
-    Passed,
-    Unseen,
-}
-
-/// Looks for an account's record of a cycle and place. Names of cycles sort as the cycles ran.
-fn seek(lines: Lines, cycle: &CycleId, seq: u64) -> io::Result<Sought> {
-    let mut earlier = false;
+/// Whether a file has an account's record of a cycle and place. Names of cycles don't tell in which file to look: a
+/// clock that went back names later cycles as if they were earlier ones.
+fn has(lines: Lines, cycle: &CycleId, seq: u64) -> io::Result<bool> {
+    let name = cycle.as_str().as_bytes();
     for line in lines {
-        let Ok(record) = serde_json::from_slice::<ReportRecord>(&line?.bytes) else { continue };
+        let bytes = line?.bytes;
+        // Most lines are of other cycles, and needn't be understood.
+        if !bytes.windows(name.len()).any(|part| part == name) {
+            continue;
+        }
+        let Ok(record) = serde_json::from_slice::<ReportRecord>(&bytes) else { continue };
         // Records of no account have places of their own.
         let of_account = Action::parse(&record.action).is_some();
         if of_account && record.seq == seq && record.cycle == cycle.as_str() {
-            return Ok(Sought::Found);
+            return Ok(true);
         }
-        earlier |= record.cycle.as_str() < cycle.as_str();
     }
-    Ok(if earlier { Sought::Passed } else { Sought::Unseen })
+    Ok(false)
 }
 
 /// Keeps other processes from writing: a lock file of its own, because the report itself is renamed.

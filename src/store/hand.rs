@@ -4,6 +4,7 @@ use super::ledger::SledLedger;
 use super::sealed::{Tree, damaged};
 use super::vault::Draft;
 use super::{keys, records};
+use crate::domain::account::KnownAccount;
 use crate::domain::id::{AppName, PersonId};
 use crate::domain::pause::{Pause, Pauses};
 use crate::engine::ports::{HandLedger, Label, LedgerFault};
@@ -40,6 +41,14 @@ impl HandLedger for SledLedger {
             Some(label) => draft.put(Tree::Meta, key, &records::write(label)?)?,
             None => draft.remove(Tree::Meta, key),
         }
+        self.commit(draft)
+    }
+
+    fn tie(&mut self, app: &AppName, known: &KnownAccount) -> Result<(), LedgerFault> {
+        let mut draft = Draft::default();
+        self.put_accounts(&mut draft, app, &[known])?;
+        draft.remove(Tree::Keeps, keys::person(app, &known.person));
+        draft.remove(Tree::Meta, keys::label(app, &known.person));
         self.commit(draft)
     }
 }

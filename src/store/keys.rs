@@ -37,6 +37,8 @@ pub(super) const INSTANCE: &[u8] = b"instance";
 const LEASE: &[u8] = b"lease\0";
 /// What the keys of apps begin with whose accounts others may have written.
 const DOUBTED: &[u8] = b"doubted\0";
+/// What the keys of apps begin with whose directory is another than it was.
+const REDIRECTED: &[u8] = b"redirected\0";
 /// What the keys of bindings begin with.
 const BINDING: &[u8] = b"binding\0";
 
@@ -202,6 +204,11 @@ pub(super) fn lease(app: &AppName) -> Vec<u8> {
 /// Whether others may have written an app's accounts.
 pub(super) fn doubted(app: &AppName) -> Vec<u8> {
     joined(&[DOUBTED, app.as_str().as_bytes()])
+}
+
+/// Whether a person accepted another server of an app's directory.
+pub(super) fn redirected(app: &AppName) -> Vec<u8> {
+    joined(&[REDIRECTED, app.as_str().as_bytes()])
 }
 
 /// What a name is bound to.

@@ -135,7 +135,12 @@ impl SledLedger {
     }
 
     /// Puts accounts, with their fingerprints and owners.
-    fn put_accounts(&self, draft: &mut Draft, app: &AppName, accounts: &[&KnownAccount]) -> Result<(), LedgerFault> {
+    pub(super) fn put_accounts(
+        &self,
+        draft: &mut Draft,
+        app: &AppName,
+        accounts: &[&KnownAccount],
+    ) -> Result<(), LedgerFault> {
         // Links that are given up go first: in one step two people may change accounts with each other.
         for known in accounts {
             let before: Option<KnownAccount> = self.read(Tree::Accounts, &keys::person(app, &known.person))?;
@@ -226,7 +231,8 @@ impl Ledger for SledLedger {
         let experience = match self.vault.get(Tree::Meta, &keys::settled(app))? {
             Some(_) => Experience::Settled,
             None if self.vault.get(Tree::Meta, keys::REPLACED)?.is_some() => Experience::Replaced,
-            None if self.vault.get(Tree::Meta, &keys::doubted(app))?.is_some() => Experience::Replaced,
+            None if self.vault.get(Tree::Meta, &keys::doubted(app))?.is_some() => Experience::Doubted,
+            None if self.vault.get(Tree::Meta, &keys::redirected(app))?.is_some() => Experience::Redirected,
             None => Experience::First,
         };
         Ok(AppStanding { experience, population: self.population.get(app.as_str()).copied().unwrap_or_default() })
@@ -236,6 +242,7 @@ impl Ledger for SledLedger {
         let mut draft = Draft::default();
         draft.put(Tree::Meta, keys::settled(app), &[])?;
         draft.remove(Tree::Meta, keys::doubted(app));
+        draft.remove(Tree::Meta, keys::redirected(app));
         self.commit(draft)
     }
 

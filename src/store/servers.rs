@@ -6,7 +6,7 @@ use super::ledger::SledLedger;
 use super::sealed::Tree;
 use super::vault::Draft;
 use super::{keys, records};
-use crate::domain::id::{DirectoryName, Malformed};
+use crate::domain::id::{AppName, DirectoryName, Malformed};
 use crate::domain::server::Acquaintance;
 use crate::engine::ports::{LedgerFault, ServerLedger};
 
@@ -46,6 +46,13 @@ impl ServerLedger for SledLedger {
             Some(known) => draft.put(Tree::Meta, keys::servers(directory), &records::write(known)?)?,
             None => draft.remove(Tree::Meta, keys::servers(directory)),
         }
+        self.commit(draft)
+    }
+
+    fn redirect(&mut self, app: &AppName) -> Result<(), LedgerFault> {
+        let mut draft = Draft::default();
+        draft.put(Tree::Meta, keys::redirected(app), &[])?;
+        draft.remove(Tree::Meta, keys::settled(app));
         self.commit(draft)
     }
 }

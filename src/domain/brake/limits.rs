@@ -84,6 +84,10 @@ pub enum Experience {
     First,
     /// Its store took the place of one that was lost, damaged or newer: everything waits, whatever the settings say.
     Replaced,
+    /// Another copy of the service wrote here, or may have: everything waits, whatever the settings say.
+    Doubted,
+    /// A person accepted another server of its directory, or an older state: everything waits, whatever the settings say.
+    Redirected,
     /// It had.
     Settled,
 }

@@ -166,6 +166,8 @@ impl Bench {
         match (self.experience, self.limits.first_cycle) {
             (Experience::First, FirstCycle::Hold) => return Some(HoldReason::FirstCycle),
             (Experience::Replaced, _) => return Some(HoldReason::StoreReplaced),
+            (Experience::Doubted, _) => return Some(HoldReason::OtherCopy),
+            (Experience::Redirected, _) => return Some(HoldReason::OtherServer),
             (Experience::First, FirstCycle::Apply) | (Experience::Settled, _) => {}
         }
         let limit = self.limits.source_gone.people(population);

@@ -57,6 +57,10 @@ pub enum HoldReason {
     FirstCycle,
     /// The store was lost, damaged, or is older than it should be.
     StoreReplaced,
+    /// Another copy of the service wrote here, or may have.
+    OtherCopy,
+    /// A person accepted another server of a directory, or an older state of it.
+    OtherServer,
     /// Too many changes of a class.
     Limit {
         /// The class.
@@ -116,6 +120,8 @@ impl HoldReason {
         match self {
             Self::FirstCycle => "first_cycle",
             Self::StoreReplaced => "store_replaced",
+            Self::OtherCopy => "other_copy",
+            Self::OtherServer => "other_server",
             Self::Limit { class: Class::RemovalShown, .. } => "removals_shown",
             Self::Limit { class: Class::RemovalByAbsence, .. } => "removals_by_absence",
             Self::Limit { class: Class::TakesOrRaises, .. } => "takes_or_raises",
@@ -144,6 +150,12 @@ impl fmt::Display for HoldReason {
             Self::FirstCycle => f.write_str("the first cycle of this app waits for a look"),
             Self::StoreReplaced => f.write_str(
                 "the store was lost, damaged, or replaced by an older one: what it would do anew waits for a look",
+            ),
+            Self::OtherServer => f.write_str(
+                "another server of its directory was accepted, or an older state: what that shows waits for a look",
+            ),
+            Self::OtherCopy => f.write_str(
+                "another copy of this service wrote here, or may have: what this one would do waits for a look",
             ),
             Self::Limit { class, limit, population } => {
                 write!(f, "more than {limit} {} in one cycle ({population} accounts are managed)", class.as_str())

@@ -14,7 +14,7 @@ mod wanted;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::account::{Catalog, DesiredAccount, KnownAccount, ObservedAccount};
 use super::assignment::Role;
@@ -188,6 +188,8 @@ pub struct Plan {
     pub refreshed: Vec<KnownAccount>,
     /// How many changes the switches leave out, by action.
     pub switched_off: BTreeMap<Action, usize>,
+    /// Whose changes the switches leave out.
+    pub left_out: BTreeSet<PersonId>,
     /// How many accounts are managed and active.
     pub population: usize,
 }
@@ -206,6 +208,7 @@ impl Plan {
             unkept: Vec::new(),
             refreshed: Vec::new(),
             switched_off: BTreeMap::new(),
+            left_out: BTreeSet::new(),
             population,
         }
     }
@@ -245,6 +248,7 @@ pub fn plan(proposal: Proposal<'_>) -> Plan {
     let context = Context { rules, catalog, owners, freed: freed(&cases), cycle: plan.based_on.cycle.clone() };
     let mut changes: Vec<Change> = Vec::new();
     for case in cases {
+        let person = case.person().clone();
         let decision = match case {
             Case::Wanted { desired, known, found, guard } => wanted::decide(&context, *desired, known, *found, guard),
             Case::Departed { known, observed, departure, guard, standpoint } => {
@@ -260,7 +264,10 @@ pub fn plan(proposal: Proposal<'_>) -> Plan {
             Decision::Conflict(conflict) => plan.conflicts.push(conflict),
             Decision::Reject(rejected) => plan.rejected.push(rejected),
             Decision::Wait(waiting) => plan.waiting.push(waiting),
-            Decision::SwitchedOff(action) => *plan.switched_off.entry(action).or_default() += 1,
+            Decision::SwitchedOff(action) => {
+                *plan.switched_off.entry(action).or_default() += 1;
+                plan.left_out.insert(person);
+            }
         }
     }
     let mut claims: BTreeMap<AccountId, usize> = BTreeMap::new();

@@ -123,6 +123,8 @@ pub enum Short {
     MailStays,
     /// Somebody put the account into groups since; as an end user it loses them.
     GroupsLost(String),
+    /// There was no group before, or none of them is left; an agent is in one at least.
+    GroupStays(String),
 }
 
 impl fmt::Display for Short {
@@ -136,6 +138,7 @@ impl fmt::Display for Short {
             }
             Self::MailHeld(email, id) => write!(f, "email: {email} belongs to account {id} now"),
             Self::MailStays => f.write_str("email: there was none before; the one that is there stays"),
+            Self::GroupStays(names) => write!(f, "groups: {names} stays, because an agent must be in one at least"),
             Self::GroupsLost(names) => write!(f, "groups: an end user has none, so {names} is lost as well"),
         }
     }

@@ -243,7 +243,10 @@ impl Work<'_> {
             }
         } else {
             let named = given_groups.iter().filter_map(|name| self.context.catalog.groups.get(name));
-            let given = named.flatten().copied().collect();
+            let mut given: BTreeSet<GroupId> = named.flatten().copied().collect();
+            if crate::planted("what others gave is ours") {
+                given.extend(&account.groups);
+            }
             self.groups(&mut difference, &account.groups, account.default_group, &given, account.role);
         }
         self.tags(&mut difference, &account.tags, given_tags);

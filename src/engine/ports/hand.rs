@@ -1,6 +1,7 @@
 //! The part of the store's port that keeps what people ordered by hand: pauses, and whom a keep is about.
 
 use super::LedgerFault;
+use crate::domain::account::KnownAccount;
 use crate::domain::id::{AppName, PersonId};
 use crate::domain::pause::{Pause, Pauses};
 
@@ -26,4 +27,7 @@ pub trait HandLedger {
 
     /// Notes or, with none, forgets whom a keep is about.
     fn set_label(&mut self, app: &AppName, person: &PersonId, label: Option<&Label>) -> Result<(), LedgerFault>;
+
+    /// Remembers an account by a person's word, and in the same step forgets what kept the person: both or nothing.
+    fn tie(&mut self, app: &AppName, known: &KnownAccount) -> Result<(), LedgerFault>;
 }

@@ -49,6 +49,10 @@ pub enum Event<'a> {
     Applying(&'a AppName, usize),
     /// A change was carried out, or not.
     Applied(&'a crate::domain::outcome::Applied),
+    /// A directory was recalled in full, as it was read at this moment.
+    Recalled(&'a CompleteRead, chrono::DateTime<chrono::Utc>),
+    /// The change of one person waits: for this, and in the hold of this id, if a cycle for everybody made it already.
+    HeldAlone(&'a crate::domain::change::Change, &'a crate::domain::brake::Hold, Option<crate::domain::id::Digest>),
     /// Changes wait.
     Held(&'a crate::domain::brake::Hold),
     /// So many changes of a paused app wait for its end.

@@ -1,6 +1,6 @@
 //! The part of the store that remembers the servers of each directory: which tree is managed, and how far its data were.
 
-use crate::domain::id::DirectoryName;
+use crate::domain::id::{AppName, DirectoryName};
 use crate::domain::server::Acquaintance;
 
 use super::LedgerFault;
@@ -12,4 +12,8 @@ pub trait ServerLedger {
 
     /// Remembers a directory's servers, or forgets them.
     fn acquaint(&mut self, directory: &DirectoryName, known: Option<&Acquaintance>) -> Result<(), LedgerFault>;
+
+    /// Notes that an app's directory is read from another server by a person's word: everything of it waits until a cycle
+    /// of it is accepted anew.
+    fn redirect(&mut self, app: &AppName) -> Result<(), LedgerFault>;
 }

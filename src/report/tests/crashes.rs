@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tempfile::tempdir;
 
 use super::{after, filled, lines, names, of, open, salts, seqs, settings};
+use crate::domain::id::CycleId;
+use crate::domain::outcome::Notice;
 use crate::domain::settings::ReportSettings;
 use crate::engine::ports::{Report as _, Told};
 use crate::report::journal::Journal;
@@ -153,4 +155,20 @@ fn a_last_record_that_cannot_be_read_does_not_stop_the_report() {
     assert_eq!(verified.faults.len(), 1);
     assert_eq!(verified.faults[0].place.line, 3);
     assert_eq!(verified.whole_from.unwrap().line, 4);
+}
+
+#[test]
+fn a_record_is_found_though_the_clock_went_back_and_the_file_was_rotated_since() {
+    let dir = tempdir().unwrap();
+    let mut settings = settings(dir.path());
+    settings.max_size = 1;
+    let mut journal = open(&settings);
+    let ahead = Notice { cycle: CycleId::at(after(86_400)), ..of(7, 86_400) };
+    journal.tell(&ahead).unwrap();
+    for number in 1..=3 {
+        journal.tell(&of(number, number as i64)).unwrap();
+    }
+    assert!(names(dir.path()).len() > 2, "{:?}", names(dir.path()));
+    assert_eq!(journal.told(&ahead.cycle, 7).unwrap(), Told::Yes);
+    assert_eq!(journal.told(&ahead.cycle, 8).unwrap(), Told::No);
 }

@@ -50,7 +50,7 @@ fn the_last_mark_of_each_app_is_kept_over_a_restart() {
 }
 
 #[test]
-fn an_app_in_doubt_counts_as_replaced_until_a_cycle_of_it_is_accepted() {
+fn an_app_in_doubt_is_told_from_a_lost_store_until_a_cycle_of_it_is_accepted() {
     let dir = tempdir().unwrap();
     let mut ledger = open(dir.path()).unwrap().ledger;
     for name in ["support", "sales"] {
@@ -60,7 +60,7 @@ fn an_app_in_doubt_counts_as_replaced_until_a_cycle_of_it_is_accepted() {
     ledger.doubt(&app("support"), Some(&mark(9))).unwrap();
     drop(ledger);
     let mut ledger = open(dir.path()).unwrap().ledger;
-    assert_eq!(experience(&ledger, "support"), Experience::Replaced);
+    assert_eq!(experience(&ledger, "support"), Experience::Doubted);
     assert_eq!(experience(&ledger, "sales"), Experience::Settled);
     assert_eq!(ledger.noted_lease(&app("support")), Ok(Some(mark(9))));
     assert_eq!(ledger.app_standing(&app("support")).unwrap().population, 1, "what is known is kept");
@@ -68,6 +68,6 @@ fn an_app_in_doubt_counts_as_replaced_until_a_cycle_of_it_is_accepted() {
     assert_eq!(experience(&ledger, "support"), Experience::Settled);
     // A doubt without a mark leaves the last one.
     ledger.doubt(&app("support"), None).unwrap();
-    assert_eq!(experience(&ledger, "support"), Experience::Replaced);
+    assert_eq!(experience(&ledger, "support"), Experience::Doubted);
     assert_eq!(ledger.noted_lease(&app("support")), Ok(Some(mark(9))));
 }

@@ -96,7 +96,7 @@ async fn a_server_that_was_put_back_to_an_older_state_removes_nobody_until_a_per
         let plan = settled.rig.plan().await;
         assert_eq!((removed(&plan), faults(&plan)), (vec![mail(LATE)], vec![]), "{dialect:?}");
         let held = plan.changes[0].held.as_ref().map(|held| held.limit.clone());
-        assert_eq!(held.as_deref(), Some("store_replaced"), "{dialect:?}: what an accepted server shows waits once");
+        assert_eq!(held.as_deref(), Some("other_server"), "{dialect:?}: what an accepted server shows waits once");
         let report = settled.rig.cycle().await;
         assert_eq!((report.ending, settled.zendesk.writes().len()), (Ending::Held, writes), "{dialect:?}");
     }

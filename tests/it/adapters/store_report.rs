@@ -212,6 +212,9 @@ impl HandLedger for Watched<SledLedger> {
     fn set_label(&mut self, app: &AppName, person: &PersonId, label: Option<&Label>) -> Result<(), LedgerFault> {
         self.during("set_label", |inner| inner.set_label(app, person, label))
     }
+    fn tie(&mut self, app: &AppName, known: &KnownAccount) -> Result<(), LedgerFault> {
+        self.during("tie", |inner| inner.tie(app, known))
+    }
 }
 
 impl DeedLedger for Watched<SledLedger> {
@@ -244,6 +247,9 @@ impl ServerLedger for Watched<SledLedger> {
     }
     fn acquaint(&mut self, directory: &DirectoryName, known: Option<&Acquaintance>) -> Result<(), LedgerFault> {
         self.during("acquaint", |inner| inner.acquaint(directory, known))
+    }
+    fn redirect(&mut self, app: &AppName) -> Result<(), LedgerFault> {
+        self.during("redirect", |inner| inner.redirect(app))
     }
 }
 

@@ -288,13 +288,14 @@ fn a_restored_directory_is_not_read_until_it_is_accepted() {
     let listed = rig.run(&["servers", "list", "--format", "json"]).expect(0).stdout;
     let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
     assert_eq!((&listed[0]["directory"], &listed[0]["last"]), (&"corp".into(), &"contextCSN".into()));
-    rig.run(&["servers", "accept", "corpse"]).expect(2);
+    rig.run(&["servers", "accept", "corp"]).expect(2);
+    rig.run(&["servers", "accept", "corpse", "--yes"]).expect(2);
     expect![[r#"
         corp: no server is remembered; the next complete read is
         The server that is read next counts from then on. Whatever would be done for its
             people waits once: see `holds list` after the next cycle.
     "#]]
-    .assert_eq(&rig.run(&["servers", "accept", "corp"]).expect(0).stdout);
+    .assert_eq(&rig.run(&["servers", "accept", "corp", "--yes"]).expect(0).stdout);
     assert_eq!(
         rig.told("approve").last().map(|record| record["cause"]["code"].clone()),
         Some("server_accepted".into())

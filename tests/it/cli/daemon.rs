@@ -149,3 +149,20 @@ fn a_killed_daemons_socket_is_no_hindrance() {
     daemon.finish().expect(0);
     assert!(!rig.path("state/control.sock").exists());
 }
+
+#[test]
+fn a_pause_ends_at_its_time_and_what_was_due_is_done_though_no_tick_is_near() {
+    let mut rig = Rig::unbraked();
+    rig.configure(|config| config.schedule = "0 3 1 1 *".to_owned());
+    rig.once().expect(0);
+    let daemon = rig.daemon();
+    let paused = rig.run(&["pause", "moving house", "--until", "2s"]).expect(0);
+    assert!(paused.stdout.starts_with("Paused: everything by "), "{paused:?}");
+    rig.change(&hire("support", "gail", "Gail", "Gray"));
+    until(SOON, "an account for gail", || rig.account(&mail("gail")));
+    let status = rig.run(&["status"]).expect(0).stdout;
+    assert!(!status.contains("paused"), "{status}");
+    let ended = rig.told("resume");
+    assert_eq!((ended.len(), ended[0]["actor"].as_str()), (1, Some("daemon")), "{ended:?}");
+    drop(daemon);
+}

@@ -190,6 +190,7 @@ fn an_edit_is_shown_without_a_network_and_without_secrets() {
     .assert_eq(&rig.neat(&shown.stdout));
     rig.run_by("new.toml", &["plan", "--offline", "--exit-code"]).expect(10);
     assert_eq!(rig.read("report.log"), mark);
+    expect!["corp: recalled as it was read at TIME: 6 people\n"].assert_eq(&rig.neat(&shown.stderr));
 }
 
 #[test]

@@ -65,6 +65,8 @@ fn a_group_that_was_made_anew_is_pinned_by_a_persons_word_and_its_losses_wait() 
     let text = group_dn("support");
     rig.run(&["groups", "repin", &text]).expect(2);
     rig.run(&["groups", "repin", "support", "--yes"]).expect(2);
+    let wrong = flat(&rig.run(&["groups", "repin", "support"]).expect(2).all());
+    assert!(wrong.contains("no assignment has the text \"support\"") && !wrong.contains("--yes"), "{wrong}");
     let done = rig.run(&["groups", "repin", &text, "--yes"]).expect(0);
     let text_of = flat(&done.stdout);
     let from = "from guid:3628c5f3-9f70-5795-ac43-967aa8223023 (not there any more)";
@@ -99,4 +101,22 @@ fn a_cycle_for_one_person_refuses_a_name_that_fits_nobody_or_several() {
     rig.run(&["--once", "--user", &mail("bob")]).expect(0);
     assert_eq!(rig.account(&mail("bob")).unwrap().name, "Robin Reed");
     assert_eq!(rig.account(&mail("carol")).unwrap().name, "Carol Cook");
+}
+
+#[test]
+fn a_cycle_for_one_person_says_what_their_change_waits_for_and_the_command() {
+    let mut rig = served();
+    rig.configure(|config| config.brake = "removals_shown = { count = 0, percent = 0 }".to_owned());
+    rig.change(&format!("dn: {}\nchangetype: modify\ndelete: member\nmember: {}\n", group_dn("support"), dn("bob")));
+    let alone = flat(&rig.run(&["--once", "--user", &mail("bob")]).expect(4).all());
+    assert!(alone.contains("the change of bob@example.org waits: more than 0 removals shown outright"), "{alone}");
+    assert!(alone.contains("a cycle for everybody makes a hold of it: `zendesk-dirsync --once`"), "{alone}");
+    rig.once().expect(4);
+    let alone = flat(&rig.run(&["--once", "--user", &mail("bob")]).expect(4).all());
+    let id = rig.holds()[0]["id"].as_str().unwrap()[..8].to_owned();
+    let approve = format!("`zendesk-dirsync holds approve {id} --user bob@example.org` lets it go on");
+    assert!(alone.contains(&approve), "{alone}");
+    rig.run(&["holds", "approve", &id, "--user", &mail("bob"), "--count", "1"]).expect(0);
+    rig.run(&["--once", "--user", &mail("bob")]).expect(0);
+    assert!(rig.account(&mail("bob")).unwrap().suspended);
 }

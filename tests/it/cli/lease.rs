@@ -62,18 +62,27 @@ fn a_second_host_is_noticed_before_it_writes_and_takes_over_by_a_persons_word() 
     "#]]
     .assert_eq(&neat(&rig, &rig.run_by("second.toml", &["lease", "show", "--app", "support"]).expect(0).stdout));
 
+    let unasked = rig.run_by("second.toml", &["lease", "take"]).expect(2);
+    assert!(
+        unasked.stderr.contains("there is no terminal to ask on") && unasked.stderr.contains("--yes"),
+        "{unasked:?}"
+    );
+    assert!(!rig.read("report2.log").contains("lease_taken"));
     expect![[r#"
         support: this copy (DIGEST) has it
           written last by DIGEST at TIME
           marker: Zendesk user ID, serial 3
-        If another copy wrote before, everything that this one would do waits once:
-        see `holds list` after the next cycle.
+        If another copy wrote before, everything that this one would do waits once: see
+            `holds list` after the next cycle.
     "#]]
-    .assert_eq(&neat(&rig, &rig.run_by("second.toml", &["lease", "take"]).expect(0).stdout));
+    .assert_eq(&neat(&rig, &rig.run_by("second.toml", &["lease", "take", "--yes"]).expect(0).stdout));
     assert!(rig.read("report2.log").contains("lease_taken"));
     let mark = rig.mark();
     rig.run_by("second.toml", &["--once"]).expect(4);
     assert!(rig.writes_since(mark).is_empty(), "what it would do waits for a look");
+    let listed = rig.run_by("second.toml", &["holds"]).expect(0).stdout;
+    assert!(listed.contains("another copy of this service wrote here, or may have"), "{listed}");
+    assert!(!listed.contains("lost"), "no store was lost: {listed}");
     // The first host stops from now on.
     rig.once().expect(4);
     assert!(rig.writes_since(mark).is_empty());
@@ -103,7 +112,7 @@ fn a_lease_is_taken_through_a_running_daemon() {
     let daemon = rig.daemon();
     let shown = rig.run(&["lease", "show"]).expect(0).stdout;
     assert!(shown.contains("another copy has it"), "{shown}");
-    let taken = rig.run(&["lease", "take", "--app", "support"]).expect(0).stdout;
+    let taken = rig.run(&["lease", "take", "--app", "support", "--yes"]).expect(0).stdout;
     assert!(taken.contains("has it\n  written last by"), "{taken}");
     drop(daemon);
 }

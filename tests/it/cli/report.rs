@@ -283,6 +283,16 @@ fn verifying_a_report_that_nobody_touched_succeeds() {
 }
 
 #[test]
+fn one_fault_is_one_fault_and_what_verifying_says_is_folded() {
+    let rig = lived_in();
+    let text = rig.read("report.log").replacen("\"done\"", "\"held\"", 1);
+    rig.write("report.log", &text);
+    let said = rig.run(&["report", "verify"]).expect(1).stdout;
+    assert!(said.contains("11 records, 1 fault; the chain begins with the first record"), "{said}");
+    assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
+}
+
+#[test]
 fn a_record_that_was_changed_dropped_or_moved_is_found() {
     let tamper: [fn(&mut Vec<String>); 4] = [
         |lines| lines[2] = lines[2].replace("agent", "admin"),

@@ -88,10 +88,13 @@ fn the_check_shows_how_to_repeat_each_line() {
                  tr -d '\n' <PASSWORDFILE | LDAPTLS_CACERT=DIR/tls/ca.pem ldapsearch -x -LLL -o ldif-wrap=no -H ldaps://localhost:LDAPPORT -D cn=reader,ou=services,dc=example,dc=org -y /dev/stdin -b cn=support,ou=groups,dc=example,dc=org -s base '(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames))' entryUUID member
         good     directory corp: 30 people under dc=example,dc=org
                  tr -d '\n' <PASSWORDFILE | LDAPTLS_CACERT=DIR/tls/ca.pem ldapsearch -x -LLL -o ldif-wrap=no -H ldaps://localhost:LDAPPORT -D cn=reader,ou=services,dc=example,dc=org -y /dev/stdin -b dc=example,dc=org -s sub -E pr=10/noprompt '(objectClass=person)' entryUUID
+                 app support: $TOKEN in the commands below is an access token; this asks
+                     for one:
+                 TOKEN=$(tr -d '\n' <'DIR/zendesk.secret' | curl -s -d grant_type=client_credentials --data-urlencode 'client_id=dirsync' --data-urlencode 'scope=read write' --data-urlencode client_secret@- 'http://127.0.0.1:DESKPORT/oauth/tokens' | sed 's/.*"access_token": *"\([^"]*\)".*/\1/')
         good     app support: we are dirsync@example.org (account 1900000000080, admin)
-                 curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:DESKPORT/api/v2/users/me
+                 curl -H "Authorization: Bearer $TOKEN" 'http://127.0.0.1:DESKPORT/api/v2/users/me'
         good     app support: 2 groups, 1 custom roles, 3 active admins
-                 curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:DESKPORT/api/v2/groups
+                 curl -H "Authorization: Bearer $TOKEN" 'http://127.0.0.1:DESKPORT/api/v2/groups'
     "#]].assert_eq(&rig.neat(&checked.all()));
     assert_eq!(rig.writes_since(0), []);
     assert!(!checked.all().contains(crate::support::company::LDAP_SECRET));

@@ -7,6 +7,7 @@ use zendesk_dirsync::domain::id::{Digest, PersonId};
 use zendesk_dirsync::engine::holds::HoldFault;
 use zendesk_dirsync::engine::ports::{Clock as _, HoldRecord, HoldState};
 
+use super::orders::Against;
 use super::world::{Approval, World};
 
 /// How long an approval stands.
@@ -43,6 +44,11 @@ impl World {
             Err(HoldFault::NoSuch(_)) => return,
             Err(fault) => panic!("{fault}"),
         }
+        let truths = self.truths(app, self.rig.clock.now());
+        for change in &hold.changes {
+            let said = Against::of(self, app, &truths, &change.person);
+            self.decisions.words.against.insert((app, change.digest), said);
+        }
         // Whatever was said before, of the same changes in other holds too, ends with it.
         hold.changes.iter().for_each(|change| {
             self.decisions.approved[app].remove(&change.digest);
@@ -65,6 +71,7 @@ impl World {
             .filter(|change| user.is_none_or(|user| change.person.entry.to_string() == user))
             .collect();
         for change in &named {
+            self.decisions.words.against.remove(&(app, change.digest));
             let approval = Approval { person: change.person.clone(), at };
             self.decisions.approved[app].insert(change.digest, approval);
         }

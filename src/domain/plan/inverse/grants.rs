@@ -76,6 +76,11 @@ impl Work<'_> {
         let ours = |id: &GroupId| (left.groups.contains(id) && !before.groups.contains(id)) || automatic == Some(*id);
         let stays: BTreeSet<GroupId> = now.groups.iter().filter(|id| !ours(id)).chain(&join).copied().collect();
         // An agent is in some group: the automatic one, where there is no other.
+        let must: BTreeSet<GroupId> = now.groups.iter().copied().chain(automatic).collect();
+        if stays.is_empty() && !must.is_empty() {
+            let names: Vec<String> = must.iter().map(|id| catalog.group_name(*id)).collect();
+            self.short.insert(Short::GroupStays(names.join(", ")));
+        }
         let after = if stays.is_empty() { now.groups.clone() } else { stays };
         let leave: BTreeSet<GroupId> = now.groups.difference(&after).copied().collect();
         let automatic = automatic.filter(|id| !after.is_empty() && !after.contains(id) && !leave.contains(id));

@@ -71,7 +71,7 @@ impl<'a> Look<'a> {
             |of: &BTreeSet<Digest>| unordered(begun(&|digest| of.contains(digest) && !standing.contains_key(digest)));
         Self {
             approved,
-            against: unsaid(&before.against),
+            against: unsaid(&before.against[app]),
             beside: unsaid(&before.beside),
             former: super::edits::former(world, app, before.now),
             world,

@@ -73,8 +73,8 @@ pub struct Before {
     managed: Vec<BTreeSet<PersonId>>,
     accepted: BTreeSet<AppName>,
     replaced: bool,
-    /// What is on record as decided against.
-    against: BTreeSet<Digest>,
+    /// What is on record as decided against, or was, of people about whom nothing has changed since; by app.
+    against: Vec<BTreeSet<Digest>>,
     /// What a person left out who let others of the same hold go on.
     beside: BTreeSet<Digest>,
     noted: usize,
@@ -132,7 +132,8 @@ impl Oracle {
     }
 
     /// Looks at the world before a cycle.
-    pub fn before(&self, world: &World) -> Before {
+    pub fn before(&self, world: &mut World) -> Before {
+        let said = world.against();
         let apps = &world.rig.apps;
         world.rig.ledger.with(|state| {
             let of = |app: &AppName| state.accounts.iter().filter(|((of, _), _)| of == app).collect::<Vec<_>>();
@@ -143,6 +144,7 @@ impl Oracle {
                 let used = of(app).into_iter().filter(|(_, known)| known.standing.in_use());
                 used.map(|((_, person), _)| person.clone()).collect()
             };
+            let recorded: Vec<Digest> = state.holds.values().flatten().filter_map(against).flatten().collect();
             Before {
                 now: world.rig.clock.now(),
                 passed: world.rig.clock.passed(),
@@ -151,7 +153,10 @@ impl Oracle {
                 managed: apps.iter().map(|(rules, _)| managed(&rules.app)).collect(),
                 accepted: state.accepted.keys().cloned().collect(),
                 replaced: state.replaced,
-                against: state.holds.values().flatten().filter_map(against).flatten().collect(),
+                against: said
+                    .into_iter()
+                    .map(|said| said.into_iter().chain(recorded.iter().copied()).collect())
+                    .collect(),
                 beside: state.holds.values().flatten().flat_map(beside).collect(),
                 noted: world.rig.ledger.noted_count(),
                 calls: apps.iter().map(|(_, desk)| desk.calls()).collect(),

@@ -14,20 +14,22 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use zendesk_dirsync::domain::id::PersonId;
+use zendesk_dirsync::domain::id::{Digest, PersonId};
 use zendesk_dirsync::engine::Stop;
 use zendesk_dirsync::engine::command::{Command, Reply};
+use zendesk_dirsync::engine::ports::Clock as _;
 use zendesk_dirsync::engine::view::PlanView;
 
 use self::copies::Copies;
 use self::edits::{Edits, Wished};
 use self::trouble::Trouble;
-use super::oracle::{Oracle, wish::WishKey};
+use super::oracle::Oracle;
+use super::oracle::wish::{WishKey, wish_of};
 use super::reference::Truth;
 use super::rig::Ran;
 use super::rng::Rng;
 use super::world::World;
-use crate::support::memory::Silent;
+use crate::support::memory::{Silent, User};
 
 macro_rules! orders {
     ($($name:ident),* $(,)?) => {
@@ -93,6 +95,23 @@ pub struct Paused {
     breaks: u64,
 }
 
+/// Of whom a change was decided against, and how it stood then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Against {
+    person: PersonId,
+    wish: WishKey,
+    user: Option<User>,
+}
+
+impl Against {
+    /// As it stands now, by what is truly wanted.
+    pub fn of(world: &World, app: usize, truths: &BTreeMap<PersonId, Truth>, person: &PersonId) -> Self {
+        let account = world.managed().into_iter().find(|(at, who, _)| (*at, who) == (app, person)).map(|(_, _, id)| id);
+        let user = account.and_then(|id| world.rig.apps[app].1.with(|desk| desk.users.get(&id).cloned()));
+        Self { person: person.clone(), wish: wish_of(world, truths, person), user }
+    }
+}
+
 /// What people said, as far as the store remembers it: lost and put back with it.
 #[derive(Debug, Clone, Default)]
 pub struct Words {
@@ -101,6 +120,8 @@ pub struct Words {
     pub kept: BTreeMap<(usize, PersonId), Kept>,
     /// What an app's people last agreed to, as the store has it.
     pub accepted: BTreeMap<usize, Rc<Wished>>,
+    /// What was decided against, by app and digest.
+    pub against: BTreeMap<(usize, Digest), Against>,
     /// Whose part of an edit was let go on.
     pub agreed: BTreeSet<(usize, PersonId)>,
     /// Whose part of an edit nobody let go on, though the store took it for agreed to: what was wished, and is now.
@@ -123,6 +144,24 @@ pub struct Orders {
     pub edits: Edits,
     pub trouble: Trouble,
     pub copies: Copies,
+}
+
+impl World {
+    /// Forgets what was decided against of people about whom something has changed since; answers the rest by app.
+    pub fn against(&mut self) -> Vec<BTreeSet<Digest>> {
+        let mut standing = vec![BTreeSet::new(); self.rig.apps.len()];
+        let mut truths = BTreeMap::new();
+        let said = std::mem::take(&mut self.decisions.words.against);
+        for ((app, digest), said) in said {
+            let truths = truths.entry(app).or_insert_with(|| self.truths(app, self.rig.clock.now()));
+            let kept = self.decisions.words.kept.contains_key(&(app, said.person.clone()));
+            if !kept && !self.lost_of(app, &said.person) && Against::of(self, app, truths, &said.person) == said {
+                standing[app].insert(digest);
+                self.decisions.words.against.insert((app, digest), said);
+            }
+        }
+        standing
+    }
 }
 
 impl Words {

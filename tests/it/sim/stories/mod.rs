@@ -9,6 +9,7 @@ mod edits;
 mod kept;
 mod leases;
 mod meanwhile;
+mod mended;
 mod offline;
 mod paused;
 mod pauses;

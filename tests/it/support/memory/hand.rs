@@ -1,5 +1,6 @@
 //! What people ordered by hand, in memory.
 
+use zendesk_dirsync::domain::account::KnownAccount;
 use zendesk_dirsync::domain::id::{AppName, PersonId};
 use zendesk_dirsync::domain::pause::{Pause, Pauses};
 use zendesk_dirsync::engine::ports::{HandLedger, Label, LedgerFault};
@@ -32,6 +33,17 @@ impl HandLedger for MemoryLedger {
                 Some(label) => state.labels.insert(key, label.clone()),
                 None => state.labels.remove(&key),
             };
+            Ok(())
+        })
+    }
+
+    fn tie(&mut self, app: &AppName, known: &KnownAccount) -> Result<(), LedgerFault> {
+        let key = (app.clone(), known.person.clone());
+        self.mutate(|state| {
+            state.revision += 1;
+            state.keeps.entry(app.clone()).or_default().remove(&known.person);
+            state.labels.remove(&key);
+            state.accounts.insert(key, known.clone());
             Ok(())
         })
     }

@@ -48,6 +48,7 @@ pub struct LedgerState {
     pub instance: Option<[u8; 16]>,
     pub leases: BTreeMap<AppName, LeaseMark>,
     pub doubted: BTreeSet<AppName>,
+    pub redirected: BTreeSet<AppName>,
     /// In the order in which they were begun.
     pub deeds: Vec<Deed>,
 }
@@ -200,11 +201,12 @@ impl Ledger for MemoryLedger {
 
     fn app_standing(&self, app: &AppName) -> Result<AppStanding, LedgerFault> {
         let state = lock(&self.state);
-        let doubted = state.replaced || state.doubted.contains(app);
-        let experience = match (state.accepted.contains_key(app), doubted) {
-            (true, _) => Experience::Settled,
-            (false, true) => Experience::Replaced,
-            (false, false) => Experience::First,
+        let experience = match (state.accepted.contains_key(app), state.replaced, state.doubted.contains(app)) {
+            (true, ..) => Experience::Settled,
+            (false, true, _) => Experience::Replaced,
+            (false, false, true) => Experience::Doubted,
+            (false, false, false) if state.redirected.contains(app) => Experience::Redirected,
+            (false, false, false) => Experience::First,
         };
         let used = |(key, known): &(&(AppName, PersonId), &KnownAccount)| key.0 == *app && known.standing.in_use();
         Ok(AppStanding { experience, population: state.accounts.iter().filter(used).count() })
@@ -214,6 +216,7 @@ impl Ledger for MemoryLedger {
         self.mutate(|state| {
             state.accepted.insert(app.clone(), ());
             state.doubted.remove(app);
+            state.redirected.remove(app);
             Ok(())
         })
     }

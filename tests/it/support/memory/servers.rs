@@ -1,6 +1,6 @@
 //! The servers of each directory, of a ledger in memory.
 
-use zendesk_dirsync::domain::id::DirectoryName;
+use zendesk_dirsync::domain::id::{AppName, DirectoryName};
 use zendesk_dirsync::domain::server::Acquaintance;
 use zendesk_dirsync::engine::ports::{LedgerFault, ServerLedger};
 
@@ -18,6 +18,14 @@ impl ServerLedger for MemoryLedger {
                 Some(known) => drop(state.servers.insert(directory.clone(), known.clone())),
                 None => drop(state.servers.remove(directory)),
             }
+            Ok(())
+        })
+    }
+
+    fn redirect(&mut self, app: &AppName) -> Result<(), LedgerFault> {
+        self.mutate(|state| {
+            state.redirected.insert(app.clone());
+            state.accepted.remove(app);
             Ok(())
         })
     }

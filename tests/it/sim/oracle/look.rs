@@ -142,9 +142,10 @@ impl<'a> Look<'a> {
         (0..self.world.rig.directories.len()).find(name).unwrap()
     }
 
-    /// Whether a directory's read broke off in this cycle.
+    /// Whether the last read of a directory in this cycle broke off: what an edit no longer names is left out of a second.
     pub fn broken(&self, at: usize) -> bool {
-        self.world.rig.directories[at].reads_broken() > self.before.reads_broken[at]
+        let (reads, whole) = self.world.rig.directories[at].reads();
+        reads > self.before.reads[at] && !whole
     }
 
     /// Whether every directory was read in full, and showed everything.

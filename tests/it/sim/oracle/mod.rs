@@ -78,7 +78,8 @@ pub struct Before {
     /// What a person left out who let others of the same hold go on.
     beside: BTreeSet<Digest>,
     noted: usize,
-    reads_broken: Vec<usize>,
+    /// How often each directory had been read.
+    reads: Vec<usize>,
     /// Calls to each app.
     calls: Vec<u64>,
 }
@@ -160,7 +161,7 @@ impl Oracle {
                 beside: state.holds.values().flatten().flat_map(beside).collect(),
                 noted: world.rig.ledger.noted_count(),
                 calls: apps.iter().map(|(_, desk)| desk.calls()).collect(),
-                reads_broken: world.rig.directories.iter().map(|one| one.reads_broken()).collect(),
+                reads: world.rig.directories.iter().map(|one| one.reads().0).collect(),
             }
         })
     }

@@ -76,7 +76,8 @@ struct Served {
     /// What the server tells just now, made when it is first asked for.
     shown: Option<Arc<Company>>,
     look_ups: usize,
-    reads_broken: usize,
+    /// How often it was read, and whether the last read was whole.
+    reads: (usize, bool),
 }
 
 /// A directory in memory.
@@ -131,9 +132,9 @@ impl MemoryDirectory {
         served.look_ups = 0;
     }
 
-    /// How many reads didn't end whole so far.
-    pub fn reads_broken(&self) -> usize {
-        lock(&self.served).reads_broken
+    /// How often it was read so far, and whether the last read was whole.
+    pub fn reads(&self) -> (usize, bool) {
+        lock(&self.served).reads
     }
 
     /// What the server tells just now.
@@ -249,12 +250,12 @@ impl Directory for MemoryDirectory {
 
     async fn read(&mut self, order: ReadOrder, sights: mpsc::Sender<Sight>) -> Result<CompleteRead, ReadFault> {
         let (company, trouble) = (self.shown(), self.trouble());
-        let broken = |fault: ReadFault| {
-            lock(&self.served).reads_broken += 1;
-            fault
-        };
+        {
+            let reads = &mut lock(&self.served).reads;
+            *reads = (reads.0 + 1, false);
+        }
         if let Some(refusal) = trouble.refusal {
-            return Err(broken(Self::refused(refusal)));
+            return Err(Self::refused(refusal));
         }
         let mut walk =
             Walk { company: &company, seen: BTreeMap::new(), paths: BTreeMap::new(), dangling: BTreeSet::new() };
@@ -265,13 +266,12 @@ impl Directory for MemoryDirectory {
             }
         }
         if trouble.breaks_on.is_some_and(|id| walk.seen.contains_key(&id)) {
-            lock(&self.served).reads_broken += 1;
             return Err(ReadFault::Incomplete("a group can't be walked".into()));
         }
         let mut sent = 0;
         for (id, memberships) in &walk.paths {
             if trouble.break_at == Some(sent) {
-                return Err(broken(Self::refused(Refusal::Unreachable)));
+                return Err(Self::refused(Refusal::Unreachable));
             }
             if trouble.filtered.contains(id) {
                 continue;
@@ -299,9 +299,7 @@ impl Directory for MemoryDirectory {
         }
         let bases_whole = u64::from(!trouble.base_fails);
         let groups = walk.seen.len() as u64;
-        if trouble.base_fails || trouble.short.is_some() {
-            lock(&self.served).reads_broken += 1;
-        }
+        lock(&self.served).reads.1 = !trouble.base_fails && trouble.short.is_none();
         let tally = Tally {
             pages_asked: 2,
             pages_whole: 2 - u64::from(trouble.short == Some(Short::Page)),

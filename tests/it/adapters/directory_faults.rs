@@ -23,8 +23,8 @@ fn small_pages(settings: &mut DirectorySettings) {
 
 fn short_waits(settings: &mut DirectorySettings) {
     settings.page_size = PAGE;
-    settings.timeout = Duration::from_millis(400);
-    settings.read_timeout = Duration::from_millis(1_500);
+    settings.timeout = Duration::from_millis(700);
+    settings.read_timeout = Duration::from_millis(2_500);
 }
 
 /// What a whole plan asks, in order, from a fresh log.

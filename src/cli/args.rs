@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args_hand::{DeprovisionArgs, GroupsArgs, KeepsArgs, LinkArgs, PauseArgs, PersonArgs};
+use super::args_hand::{DeprovisionArgs, GroupsArgs, KeepsArgs, LinkArgs, PauseArgs, PersonArgs, ServersArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Keeps Zendesk accounts in step with the groups of an LDAP directory or Active Directory.
@@ -86,6 +86,8 @@ pub enum Sub {
     Retry(RetryArgs),
     /// Show which copy of this service may write, or take that over.
     Lease(LeaseArgs),
+    /// Show which directory servers were read and how far their data had come, or accept a restored or other one.
+    Servers(ServersArgs),
     /// End one person's access now, though the directory may still want them.
     ///
     /// Suspends the account, ends its sessions, takes back what was given and frees the seat. It needs no directory.

@@ -128,3 +128,33 @@ pub enum GroupsSub {
         yes: bool,
     },
 }
+
+/// `servers`.
+#[derive(Debug, Args)]
+pub struct ServersArgs {
+    /// What to do with servers.
+    #[command(subcommand)]
+    pub command: Option<ServersSub>,
+}
+
+/// What to do with servers.
+#[derive(Debug, Subcommand)]
+pub enum ServersSub {
+    /// Show which copies of each directory's data were read, and how far they had come.
+    List {
+        /// How it is shown.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: Format,
+    },
+    /// Take whatever server of a directory is read next as the right one.
+    ///
+    /// For a directory that was restored from a backup, or replaced by another one on purpose. Whatever would be done
+    /// for its people waits once for a look.
+    Accept {
+        /// The directory's name in the configuration.
+        directory: String,
+        /// Don't ask; needed when no terminal is there to ask on.
+        #[arg(long)]
+        yes: bool,
+    },
+}

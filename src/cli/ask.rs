@@ -40,6 +40,7 @@ const fn looks_only(command: &Command) -> bool {
         | Command::Holds
         | Command::Keeps
         | Command::Groups
+        | Command::Servers
         | Command::Undo { word: None, .. } => true,
         Command::Cycle { .. }
         | Command::Apply(_)
@@ -48,6 +49,7 @@ const fn looks_only(command: &Command) -> bool {
         | Command::Retry { .. }
         | Command::Leases { .. }
         | Command::TakeLease { .. }
+        | Command::AcceptServers { .. }
         | Command::Pause { .. }
         | Command::Resume { .. }
         | Command::ByHand { .. }

@@ -16,6 +16,7 @@ mod orders;
 mod report;
 mod run;
 mod saved;
+mod servers;
 mod show;
 mod status;
 mod time;
@@ -82,6 +83,7 @@ fn begin(cli: Cli) -> Result<Exit, Failure> {
             | Sub::Holds(_)
             | Sub::Retry(_)
             | Sub::Lease(_)
+            | Sub::Servers(_)
             | Sub::Deprovision(_)
             | Sub::Release(_)
             | Sub::Unlink(_)
@@ -150,6 +152,7 @@ async fn carry_out(cli: Cli, joined: Joined) -> Result<Exit, Failure> {
         Some(Sub::Lease(args)) => {
             lease::lease(&joined, args.command.unwrap_or(LeaseSub::Show { app: None, format: Format::Text })).await
         }
+        Some(Sub::Servers(args)) => servers::servers(&joined, args).await,
         Some(Sub::Deprovision(args)) => orders::deprovision(&joined, args).await,
         Some(Sub::Release(args)) => orders::person(&joined, HandOrder::Release, args).await,
         Some(Sub::Unlink(args)) => orders::person(&joined, HandOrder::Unlink, args).await,

@@ -8,7 +8,7 @@ use super::reader::{Spot, Table};
 use super::values::{Wrong, attribute, file_path, filter, secret_place, shown};
 use crate::domain::dn::Dn;
 use crate::domain::id::DirectoryName;
-use crate::domain::settings::{DirectoryKind, DirectorySettings, Protection, Ranges, SecretPlace, ServerUrl};
+use crate::domain::settings::{Canary, DirectoryKind, DirectorySettings, Protection, Ranges, SecretPlace, ServerUrl};
 
 /// The attribute that holds a group's members, in every kind of directory.
 pub const MEMBER_ATTRIBUTE_DEFAULT: &str = "member";
@@ -62,6 +62,8 @@ pub(super) fn read(mut table: Table<'_>) -> Read<'_> {
     let people_filter = table.parsed("people_filter", filter);
     let group_filter = table.parsed("group_filter", filter);
     let member_attribute = table.parsed("member_attribute", attribute);
+    let canaries = canaries(&mut table);
+    let ignored_contexts = ignored_contexts(&mut table, &bases);
     let ranges = match table.whole("ranges", RANGES_BOUNDS).unwrap_or_default() {
         0 => Ranges::AsServed,
         number => Ranges::Forced(number),
@@ -84,6 +86,8 @@ pub(super) fn read(mut table: Table<'_>) -> Read<'_> {
             people_filter: text(people_filter, kind.people_filter()),
             group_filter: text(group_filter, kind.group_filter()),
             member_attribute: text(member_attribute, MEMBER_ATTRIBUTE_DEFAULT),
+            canaries,
+            ignored_contexts,
             ranges,
             page_size: page_size.unwrap_or(PAGE_SIZE_DEFAULT),
             timeout,
@@ -211,6 +215,44 @@ fn bases(table: &mut Table<'_>) -> Vec<Dn> {
         bases.push(spot.value);
     }
     bases
+}
+
+/// Reads `canaries`: what must be readable in every read.
+fn canaries(table: &mut Table<'_>) -> Vec<Canary> {
+    const EXAMPLE: &str =
+        "write canaries = [{ dn = \"cn=support,ou=groups,dc=example,dc=org\", attribute = \"member\" }]";
+    let mut canaries = Vec::new();
+    for mut one in table.tables("canaries") {
+        one.need("dn", EXAMPLE);
+        let dn = one.parsed("dn", |text| match Dn::parse(text) {
+            Ok(dn) if !text.trim().is_empty() => Ok(dn),
+            Ok(_) => Err(Wrong::new("the canary has no name", EXAMPLE)),
+            Err(why) => Err(Wrong::new(why.0, EXAMPLE)),
+        });
+        let attribute = one.parsed("attribute", attribute).map(Spot::into_value);
+        one.finish();
+        canaries.extend(dn.map(|dn| Canary { dn: dn.value, attribute }));
+    }
+    canaries
+}
+
+/// Reads `ignored_contexts`: parts of the tree that hold nobody of ours, wherever the server refers to them.
+fn ignored_contexts(table: &mut Table<'_>, bases: &[Dn]) -> Vec<Dn> {
+    const EXAMPLE: &str = "write a DN like \"dc=child,dc=example,dc=org\"";
+    let parse = |text: &str| match Dn::parse(text) {
+        Ok(dn) if !text.trim().is_empty() => Ok(dn),
+        Ok(_) => Err(Wrong::new("an empty name would ignore everything", EXAMPLE)),
+        Err(why) => Err(Wrong::new(why.0, EXAMPLE)),
+    };
+    let mut contexts = Vec::new();
+    for spot in table.list("ignored_contexts", parse).map(Spot::into_value).unwrap_or_default() {
+        if let Some(base) = bases.iter().find(|base| base.lies_within(&spot.value)) {
+            let what = format!("the base {} lies in this context", shown(base.as_str()));
+            table.sink().fault(&spot.place, what, "people there can't be ignored: take it out");
+        }
+        contexts.push(spot.value);
+    }
+    contexts
 }
 
 /// Reads `bind`: who reads, and where the password lies.

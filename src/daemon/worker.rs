@@ -185,6 +185,8 @@ where
             | Command::Pause { .. }
             | Command::Resume { .. }
             | Command::Groups
+            | Command::Servers
+            | Command::AcceptServers { .. }
             | Command::Repin { .. }
             | Command::Keeps
             | Command::Lift { .. } => "answering",

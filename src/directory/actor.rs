@@ -4,8 +4,7 @@
 //! 100,000 people). A panic ends the thread alone; whoever waits for it is told that the read is incomplete.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +18,7 @@ use super::session::{open_any, open_at};
 use crate::domain::dn::Dn;
 use crate::domain::id::EntryId;
 use crate::domain::scope::{CompleteRead, Presence, Sight};
+use crate::domain::server::{Acquaintance, ServerIdentity, Standpoint};
 use crate::domain::settings::DirectorySettings;
 use crate::engine::ports::{GroupLook, GroupOrder, ReadFault, ReadOrder, Secret};
 
@@ -38,21 +38,19 @@ pub(super) enum Request {
 
 /// Which server a cycle is bound to; it outlives the thread.
 #[derive(Debug, Clone)]
-pub(super) struct Chosen(Arc<AtomicUsize>);
+pub(super) struct Chosen(Arc<Mutex<Option<(usize, ServerIdentity)>>>);
 
 impl Chosen {
-    const NONE: usize = usize::MAX;
-
     pub(super) fn none() -> Self {
-        Self(Arc::new(AtomicUsize::new(Self::NONE)))
+        Self(Arc::default())
     }
 
-    fn get(&self) -> Option<usize> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|at| *at != Self::NONE)
+    fn get(&self) -> Option<(usize, ServerIdentity)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn set(&self, at: usize) {
-        self.0.store(at, Ordering::Relaxed);
+    fn set(&self, at: usize, session: &Session) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((at, session.root.identity.clone()));
     }
 }
 
@@ -137,8 +135,8 @@ impl Actor {
         self.places.clear();
         let limit = self.settings.read_timeout;
         let work = async {
-            let (session, at) = open_any(&self.settings, &*self.secret).await?;
-            self.chosen.set(at);
+            let (session, at) = open_any(&self.settings, &*self.secret, order.known.as_ref()).await?;
+            self.chosen.set(at, &session);
             let session = self.session.insert(session);
             read(session, &order, &sights).await
         };
@@ -199,7 +197,7 @@ impl Actor {
         self.close().await;
         let limit = self.settings.read_timeout;
         let work = async {
-            let (mut session, _) = open_any(&self.settings, &*self.secret).await?;
+            let (mut session, _) = open_any(&self.settings, &*self.secret, None).await?;
             let looks = look_for(&mut session, &groups).await;
             session.link.close().await;
             looks
@@ -228,10 +226,20 @@ async fn reopened(
     secret: &dyn Secret,
     chosen: &Chosen,
 ) -> Result<Session, ReadFault> {
-    let Some(server) = chosen.get().and_then(|at| settings.urls.get(at)) else {
-        let (session, at) = open_any(settings, secret).await?;
-        chosen.set(at);
+    let read_from = chosen.get().and_then(|(at, identity)| Some((settings.urls.get(at)?, identity)));
+    let Some((server, identity)) = read_from else {
+        let (session, at) = open_any(settings, secret, None).await?;
+        chosen.set(at, &session);
         return Ok(session);
     };
-    open_at(settings, secret, server).await
+    let session = open_at(settings, secret, server).await?;
+    // One name may stand for several servers, and one that was asked for a look-up may have been restored meanwhile.
+    match Acquaintance::after(None, &identity).judge(&session.root.identity) {
+        Ok(Standpoint::Steady) => Ok(session),
+        Ok(Standpoint::Other | Standpoint::New) | Err(_) => {
+            session.link.close().await;
+            let why = format!("{} is another server now than the one that was read, or an older state", server.text);
+            Err(ReadFault::Incomplete(why))
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lber::structure::StructureTag;
 use ldap3::Scope;
 
+use super::canaries;
 use super::decode::{RawEntry, domain_and_rid};
 use super::filter::{ANYTHING, both, equals, group_named, with_id};
 use super::line::{Paging, ldapsearch};
@@ -13,6 +14,7 @@ use super::read::PRIMARY_GROUP;
 use super::resolve::{FoundGroup, Resolution, group_id_attribute, outermost, resolve};
 use super::search::{AtBase, Query, Session, Sink, Values, paged};
 use super::session::{fit, open_at};
+use super::standing::described;
 use crate::domain::assignment::GroupRef;
 use crate::domain::dn::Dn;
 use crate::domain::scope::Tally;
@@ -97,6 +99,7 @@ pub(super) async fn check(
         for group in groups {
             findings.push(check_group(&mut session, group).await);
         }
+        check_canaries(&mut session, &mut findings).await;
         check_people(&mut session, &mut findings).await;
         session.link.close().await;
     }
@@ -106,6 +109,7 @@ pub(super) async fn check(
 fn connected(session: &Session, server: &ServerUrl, repeat: Option<String>) -> Finding {
     let identity = &session.root.identity;
     let name = if identity.name.is_empty() { "it doesn't say what it is" } else { &identity.name };
+    let name = &format!("{name}; {}", described(identity));
     let bound = &session.settings.bind_dn;
     match server.protection {
         Protection::Ldaps => Finding::good(format!("{}: TLS, bound as {bound}; {name}", server.text), repeat),
@@ -241,6 +245,20 @@ impl Sink for Sample {
     }
 }
 
+async fn check_canaries(session: &mut Session, findings: &mut Vec<Finding>) {
+    for canary in session.settings.canaries.clone() {
+        let attributes = [canary.attribute.as_deref().unwrap_or("1.1")];
+        let line = ldapsearch(&session.settings, &session.server, &canaries::query(&canary, &attributes), Paging::Off);
+        findings.push(match canaries::sings(session, &canary).await {
+            Ok(()) => {
+                let of = canary.attribute.as_ref().map(|attribute| format!("{attribute} of ")).unwrap_or_default();
+                Finding::good(format!("{of}the canary {} can be read", canary.dn), Some(line))
+            }
+            Err(fault) => Finding::fault(&fault, Some(line)),
+        });
+    }
+}
+
 async fn check_people(session: &mut Session, findings: &mut Vec<Finding>) {
     let filter = session.settings.people_filter.clone();
     let id_attribute = session.settings.id_attribute.clone();
@@ -256,8 +274,10 @@ async fn check_people(session: &mut Session, findings: &mut Vec<Finding>) {
         findings.push(match read {
             Err(fault) => Finding::fault(&fault, repeat),
             Ok(()) if tally.references > 0 => {
+                let elsewhere = session.referred.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
                 let what = format!(
-                    "{people} people under {base}, and {} references to other servers: such a read is never whole; narrow `base`",
+                    "{people} people under {base}, and {} references to other servers ({elsewhere}): such a read is never \
+                     whole; narrow `base`, or name the contexts that hold nobody of yours in `ignored_contexts`",
                     tally.references
                 );
                 Finding::bad(what, repeat)

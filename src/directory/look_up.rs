@@ -13,6 +13,7 @@ use ldap3::controls::{PagedResults, RawControl};
 use super::code::Code;
 use super::decode::{RawEntry, domain_and_rid};
 use super::filter::{ANYTHING, equals, with_id};
+use super::line::Paging;
 use super::read::PRIMARY_GROUP;
 use super::resolve::{SID, group_by_id, group_id_attribute, guid_base, outermost};
 use super::search::{AskFault, AtBase, Collect, Query, Session, Values, paged};
@@ -21,7 +22,7 @@ use crate::domain::dn::{Dn, DnKey};
 use crate::domain::entry::Attributes;
 use crate::domain::id::EntryId;
 use crate::domain::scope::{Presence, Tally};
-use crate::domain::settings::DirectoryKind;
+use crate::domain::settings::{DirectoryKind, DirectorySettings};
 use crate::engine::ports::ReadFault;
 
 /// AD's control that shows deleted objects (MS-ADTS 3.1.1.3.4.1.14).
@@ -45,7 +46,11 @@ pub(super) async fn look_up(
     whom: &Whom,
     places: &mut HashMap<EntryId, Dn>,
 ) -> Result<Presence, ReadFault> {
-    let Some(entry) = find(session, whom.entry).await? else { return absent(session, whom, places).await };
+    let found = match find(session, whom.entry).await? {
+        Some(entry) => Some(entry),
+        None => find_outside(session, whom.entry).await?,
+    };
+    let Some(entry) = found else { return absent(session, whom, places).await };
     let dn = entry.dn().map_err(|why| ReadFault::Incomplete(format!("the entry {}: {why}", whom.entry)))?;
     let mut names = vec![dn.clone()];
     // A group may name the place that the entry was moved from, if nobody else has taken it.
@@ -60,7 +65,8 @@ pub(super) async fn look_up(
     }
     let attributes = attributes_of(entry);
     let state = account_state(session.settings.kind.state_rules(), &attributes, whom.now);
-    Ok(Presence::Found { state, dn, held_by })
+    let within = session.settings.bases.iter().any(|base| dn.lies_within(base));
+    Ok(if within { Presence::Found { state, dn, held_by } } else { Presence::Outside { state, dn, held_by } })
 }
 
 async fn absent(session: &mut Session, whom: &Whom, places: &mut HashMap<EntryId, Dn>) -> Result<Presence, ReadFault> {
@@ -76,17 +82,61 @@ async fn absent(session: &mut Session, whom: &Whom, places: &mut HashMap<EntryId
     Ok(Presence::NotFound { named_by })
 }
 
-/// Finds an entry by id: anywhere in the domain on AD, else under the bases.
-///
-/// The filter for people isn't used: whether somebody is disabled may be part of it, and that is what is asked here.
-async fn find(session: &mut Session, id: EntryId) -> Result<Option<RawEntry>, ReadFault> {
-    let settings = Arc::clone(&session.settings);
+/// What is asked of an entry that is looked up.
+fn asked(settings: &DirectorySettings) -> Vec<&str> {
     let mut attributes = vec![settings.id_attribute.as_str()];
     attributes.extend(settings.kind.state_rules().attributes());
     match settings.kind {
         DirectoryKind::ActiveDirectory => attributes.extend([PRIMARY_GROUP, SID]),
         DirectoryKind::OpenLdap | DirectoryKind::Generic => {}
     }
+    attributes
+}
+
+/// Finds an entry by id in the naming contexts that hold the bases: one that was moved out of these is there still. Where
+/// we may not look it isn't found, and that it isn't shows nothing that the bases didn't.
+async fn find_outside(session: &mut Session, id: EntryId) -> Result<Option<RawEntry>, ReadFault> {
+    let settings = Arc::clone(&session.settings);
+    if guid_base(session, &settings.id_attribute, id).is_some() {
+        return Ok(None);
+    }
+    let attributes = asked(&settings);
+    let filter = with_id(&settings.id_attribute, id);
+    for context in session.root.contexts.clone() {
+        if settings.bases.iter().any(|base| context.lies_within(base)) {
+            continue;
+        }
+        let query = Query { base: context.as_str(), scope: Scope::Subtree, filter: &filter, attributes: &attributes };
+        session.tell(&query, Paging::Off);
+        let mut found = Vec::new();
+        let mut take = |entry| {
+            found.push(RawEntry::take(entry)?);
+            Ok(())
+        };
+        match session.ask(&query, Values::Wanted, Vec::new(), &mut take).await {
+            Ok(_) => {}
+            Err(fault) if [Code::NO_SUCH_OBJECT, Code::INSUFFICIENT_ACCESS].iter().any(|code| fault.is(*code)) => {
+                continue;
+            }
+            Err(fault) => return Err(fault.of(format_args!("the entry {id} under {context}"))),
+        }
+        match found.pop() {
+            Some(_) if !found.is_empty() => {
+                return Err(ReadFault::Incomplete(format!("several entries carry the id {id}")));
+            }
+            Some(entry) => return checked(entry, &settings.id_attribute, id).map(Some),
+            None => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Finds an entry by id: anywhere in the domain on AD, else under the bases.
+///
+/// The filter for people isn't used: whether somebody is disabled may be part of it, and that is what is asked here.
+async fn find(session: &mut Session, id: EntryId) -> Result<Option<RawEntry>, ReadFault> {
+    let settings = Arc::clone(&session.settings);
+    let attributes = asked(&settings);
     let what = format!("the entry {id}");
     if let Some(base) = guid_base(session, &settings.id_attribute, id) {
         let found = session.at_base(&base, ANYTHING, &attributes, Values::Wanted).await;

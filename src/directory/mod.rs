@@ -8,6 +8,7 @@
 mod actor;
 mod ber;
 mod bind;
+mod canaries;
 mod check;
 mod code;
 mod decode;
@@ -25,6 +26,7 @@ mod resolve;
 mod root;
 mod search;
 mod session;
+mod standing;
 mod transport;
 
 #[cfg(test)]

@@ -386,6 +386,8 @@ pub(super) fn settings() -> DirectorySettings {
         people_filter: "(objectClass=person)".into(),
         group_filter: "(objectClass=groupOfNames)".into(),
         member_attribute: "member".into(),
+        canaries: Vec::new(),
+        ignored_contexts: Vec::new(),
         ranges: Ranges::AsServed,
         page_size: 3,
         timeout: Duration::from_secs(10),
@@ -408,7 +410,14 @@ pub(super) async fn session(peer: &Shared, settings: DirectorySettings) -> Sessi
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     tokio::spawn(serve(Arc::clone(peer), theirs));
     let link = Link::over(ours, "ldap://peer", settings.timeout).await.unwrap();
-    Session { link, settings: Arc::new(settings), server: server(389), root: Root::default(), broken: None }
+    Session {
+        link,
+        settings: Arc::new(settings),
+        server: server(389),
+        root: Root::default(),
+        referred: BTreeSet::new(),
+        broken: None,
+    }
 }
 
 /// A secret.
@@ -463,5 +472,6 @@ pub(super) fn order(groups: &[&str]) -> ReadOrder {
         groups: groups.iter().map(group).collect(),
         attributes: BTreeSet::from(["mail".to_owned()]),
         now: chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap(),
+        known: None,
     }
 }

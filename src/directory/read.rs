@@ -11,6 +11,7 @@ use lber::structure::StructureTag;
 use ldap3::Scope;
 use tokio::sync::mpsc;
 
+use super::canaries::all_sing;
 use super::code::Code;
 use super::decode::{RawEntry, dn_bytes, peek, peek_bytes};
 use super::groups::{Keep, Survey, survey, unmoved};
@@ -44,12 +45,15 @@ pub(super) async fn read(
 ) -> Result<Finished, ReadFault> {
     let begun = tokio::time::Instant::now();
     let mut tally = Tally::default();
+    all_sing(session).await?;
     let surveyed = survey(session, order, Keep::Keys, &mut tally).await?;
     let attributes = attributes(&session.settings, &order.attributes);
     let mut people = People::new(session, order, surveyed, sights);
     search_people(session, &mut people, &attributes, &mut tally).await?;
     let mut dangling = Dangling::default();
     follow_up(session, order, &mut people, &attributes, &mut dangling, &mut tally).await?;
+    // Once more: rights that were withdrawn in the middle took people out of what came after.
+    all_sing(session).await?;
     let People { survey, sent, primary, unreadable, .. } = people;
     for odd in &survey.odd {
         dangling.note(odd.clone());
@@ -76,7 +80,11 @@ pub(super) async fn read(
         resolved: survey.resolved,
         dangling: dangling.into_texts(),
     };
-    let read = CompleteRead::try_new(end).map_err(|why| ReadFault::Incomplete(why.what))?;
+    let read = CompleteRead::try_new(end).map_err(|why| {
+        let elsewhere = session.referred.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let what = if elsewhere.is_empty() { why.what } else { format!("{} ({elsewhere})", why.what) };
+        ReadFault::Incomplete(what)
+    })?;
     Ok(Finished { read, groups })
 }
 

@@ -1,17 +1,14 @@
 //! Search references: whether what they lead to could hold people. None is ever followed.
 
-use lber::structure::StructureTag;
-
-use super::search::addresses;
 use crate::domain::dn::{Dn, normalise};
-use crate::domain::settings::DirectoryKind;
+use crate::domain::settings::{DirectoryKind, DirectorySettings};
 
 /// What a reference leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Elsewhere {
     /// A part of the tree that wasn't read.
     Unread,
-    /// A partition of AD that holds no people: configuration, schema, DNS zones.
+    /// A partition of AD that holds no people (configuration, schema, DNS zones), or one that is ignored.
     WithoutPeople,
 }
 
@@ -20,28 +17,39 @@ pub(super) enum Elsewhere {
 const WITHOUT_PEOPLE: [&str; 4] =
     ["cn=configuration", "cn=schema,cn=configuration", "dc=domaindnszones", "dc=forestdnszones"];
 
-/// Judges a reference. One that can't be read counts as unread.
-pub(super) fn elsewhere(reference: StructureTag, kind: DirectoryKind) -> Elsewhere {
-    match kind {
-        DirectoryKind::OpenLdap | DirectoryKind::Generic => Elsewhere::Unread,
-        DirectoryKind::ActiveDirectory => {
-            let addresses = addresses(reference);
-            if !addresses.is_empty() && addresses.iter().all(|address| holds_no_people(address)) {
-                Elsewhere::WithoutPeople
-            } else {
-                Elsewhere::Unread
+/// Judges a reference by its addresses. One that can't be read counts as unread.
+pub(super) fn elsewhere(addresses: &[Vec<u8>], settings: &DirectorySettings) -> Elsewhere {
+    let passed_over = |address: &Vec<u8>| {
+        let Some(dn) = named(address) else { return false };
+        settings.ignored_contexts.iter().any(|context| dn.lies_within(context))
+            || match settings.kind {
+                DirectoryKind::ActiveDirectory => holds_no_people(&dn),
+                DirectoryKind::OpenLdap | DirectoryKind::Generic => false,
             }
-        }
+    };
+    if !addresses.is_empty() && addresses.iter().all(passed_over) {
+        Elsewhere::WithoutPeople
+    } else {
+        Elsewhere::Unread
     }
 }
 
-/// The DN of an LDAP URL (RFC 4516), judged by its first parts: behind them only the domain's own may follow.
-fn holds_no_people(address: &[u8]) -> bool {
-    let Ok(address) = std::str::from_utf8(address) else { return false };
-    let Ok(url) = url::Url::parse(address) else { return false };
-    let path = url.path().trim_start_matches('/');
-    let dn = String::from_utf8_lossy(&percent_decoded(path)).into_owned();
-    let Ok(dn) = Dn::parse(&dn).and_then(|dn| normalise(dn.as_str())) else { return false };
+/// A reference, for people.
+pub(super) fn told(addresses: &[Vec<u8>]) -> String {
+    addresses.first().map_or_else(|| "no address".to_owned(), |address| String::from_utf8_lossy(address).into_owned())
+}
+
+/// The DN of an LDAP URL (RFC 4516); none if it names none.
+fn named(address: &[u8]) -> Option<Dn> {
+    let url = url::Url::parse(std::str::from_utf8(address).ok()?).ok()?;
+    let path = percent_decoded(url.path().trim_start_matches('/'));
+    let dn = String::from_utf8(path).ok().filter(|dn| !dn.trim().is_empty())?;
+    Dn::parse(&dn).ok()
+}
+
+/// Whether a DN is of a partition without people, by its first parts: behind them only the domain's own may follow.
+fn holds_no_people(dn: &Dn) -> bool {
+    let Ok(dn) = normalise(dn.as_str()) else { return false };
     WITHOUT_PEOPLE.iter().any(|known| {
         let domain = dn.strip_prefix(known).and_then(|rest| rest.strip_prefix(','));
         domain.is_some_and(|domain| domain.split(',').all(|part| part.starts_with("dc=")))
@@ -69,6 +77,7 @@ fn percent_decoded(text: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::peer::settings;
     use super::*;
 
     #[test]
@@ -83,7 +92,36 @@ mod tests {
             ("ldap://ad.example.org", false),
             ("nonsense", false),
         ] {
-            assert_eq!(holds_no_people(address.as_bytes()), without_people, "{address}");
+            let dn = named(address.as_bytes());
+            assert_eq!(dn.is_some_and(|dn| holds_no_people(&dn)), without_people, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_reference_is_passed_over_only_if_all_of_it_leads_into_what_is_ignored() {
+        let mut settings = settings();
+        settings.ignored_contexts = vec![Dn::parse("DC=child, dc=example,dc=org").unwrap()];
+        let judged = |addresses: &[&str]| {
+            let addresses: Vec<Vec<u8>> = addresses.iter().map(|one| one.as_bytes().to_vec()).collect();
+            elsewhere(&addresses, &settings)
+        };
+        for addresses in [
+            &["ldap://a/dc=child,dc=example,dc=org"][..],
+            &["ldap://a/DC=Child,DC=Example,DC=Org??sub"],
+            &["ldap://a/ou=sales,dc=child,dc=example,dc=org", "ldap://b/dc%3Dchild,dc=example,dc=org"],
+        ] {
+            assert_eq!(judged(addresses), Elsewhere::WithoutPeople, "{addresses:?}");
+        }
+        for addresses in [
+            &[][..],
+            &["ldap://a"],
+            &["ldap://a/"],
+            &["nonsense"],
+            &["ldap://a/dc=example,dc=org"],
+            &["ldap://a/dc=grandchild,dc=example,dc=org"],
+            &["ldap://a/dc=child,dc=example,dc=org", "ldap://b/dc=other,dc=org"],
+        ] {
+            assert_eq!(judged(addresses), Elsewhere::Unread, "{addresses:?}");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! ldap3's adapters aren't used: after a broken page they answer with the first page's success. A page counts only when
 //! its result is 0, its control came back and its cookie leads on. References are counted, never followed.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::ber::{Elements, Form, octets, parts, small_number, tag};
 use super::code::{Code, Refusal, said};
 use super::decode::{RawEntry, dn_bytes};
 use super::line::{Paging, ldapsearch};
-use super::reference::{Elsewhere, elsewhere};
+use super::reference::{Elsewhere, elsewhere, told};
 use super::root::Root;
 use super::transport::Link;
 use crate::domain::scope::Tally;
@@ -25,6 +25,9 @@ use crate::engine::ports::ReadFault;
 
 /// Most pages of one search.
 const PAGES_MAX: u64 = 1_000_000;
+
+/// Most references that are told.
+const REFERRED_MAX: usize = 5;
 
 /// Most entries of one search.
 const ENTRIES_MAX: u64 = 50_000_000;
@@ -105,6 +108,8 @@ pub(super) struct Session {
     pub(super) settings: Arc<DirectorySettings>,
     pub(super) server: ServerUrl,
     pub(super) root: Root,
+    /// Where references led that aren't ignored, for people: some of them.
+    pub(super) referred: BTreeSet<String>,
     /// Set at the first fault after which the connection can't be used any more.
     pub(super) broken: Option<String>,
 }
@@ -154,10 +159,18 @@ impl Session {
             let Some(entry) = next.map_err(|fault| AskFault::Lost(self.link.end_reason(&fault)))? else { break };
             match entry.0.id {
                 4 => each(entry.0).map_err(AskFault::Odd)?,
-                19 => match elsewhere(entry.0, self.settings.kind) {
-                    Elsewhere::Unread => references += 1,
-                    Elsewhere::WithoutPeople => {}
-                },
+                19 => {
+                    let addresses = addresses(entry.0);
+                    match elsewhere(&addresses, &self.settings) {
+                        Elsewhere::Unread => {
+                            references += 1;
+                            if self.referred.len() < REFERRED_MAX {
+                                self.referred.insert(told(&addresses));
+                            }
+                        }
+                        Elsewhere::WithoutPeople => {}
+                    }
+                }
                 other => return Err(AskFault::Odd(format!("the server sent operation {other} amid a search"))),
             }
         }
@@ -196,7 +209,10 @@ impl Session {
         match (answered, found) {
             (Ok(_), Some(entry)) => Ok(AtBase::Entry(entry)),
             (Ok(_), None) => Ok(AtBase::Unmatched),
-            (Err(fault), _) if fault.is(Code::NO_SUCH_OBJECT) => Ok(AtBase::Absent),
+            (Err(fault), None) if fault.is(Code::NO_SUCH_OBJECT) => Ok(AtBase::Absent),
+            (Err(fault), Some(_)) if fault.is(Code::NO_SUCH_OBJECT) => {
+                Err(AskFault::Odd("the server sent an entry and then said that there is none".to_owned()))
+            }
             (Err(fault), _) => Err(fault),
         }
     }

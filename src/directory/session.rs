@@ -3,6 +3,7 @@
 //! A server that can't be reached makes room for the next; one that refuses the bind doesn't, since a wrong password
 //! tried at every server locks the account out.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
@@ -11,45 +12,69 @@ use super::bind::bind;
 use super::filter::check_filter;
 use super::root::Root;
 use super::search::Session;
+use super::standing::take_standing;
 use super::transport::connect;
+use crate::domain::server::Acquaintance;
 use crate::domain::settings::{DirectoryKind, DirectorySettings, ServerUrl};
 use crate::engine::ports::{ReadFault, Secret};
 
 /// AD's ports of the global catalog, which holds part of the attributes and of the memberships (MS-ADTS 3.1.1.1.11).
 const GLOBAL_CATALOG: [u16; 2] = [3268, 3269];
 
-/// Opens a session with the first server that can be reached; answers its place in the list, too.
+/// Opens a session with the first server that can be reached and isn't behind what is known; answers its place in the
+/// list, too.
 pub(super) async fn open_any(
     settings: &Arc<DirectorySettings>,
     secret: &dyn Secret,
+    known: Option<&Acquaintance>,
 ) -> Result<(Session, usize), ReadFault> {
     fit(settings)?;
     let mut before: Vec<ReadFault> = Vec::new();
     for (at, server) in settings.urls.iter().enumerate() {
-        match open_at(settings, secret, server).await {
+        match open_known(settings, secret, server, known).await {
             Ok(session) => return Ok((session, at)),
-            Err(fault @ (ReadFault::Unreachable { .. } | ReadFault::Untrusted { .. })) => {
+            Err(fault @ (ReadFault::Unreachable { .. } | ReadFault::Untrusted { .. } | ReadFault::Behind { .. })) => {
                 tracing::debug!(directory = %settings.name, url = server.text, %fault, "server skipped");
                 before.push(fault);
             }
-            Err(fault @ (ReadFault::BindRefused { .. } | ReadFault::Incomplete(_) | ReadFault::Unfit(_))) => {
-                return Err(fault);
-            }
+            Err(
+                fault @ (ReadFault::BindRefused { .. }
+                | ReadFault::Foreign { .. }
+                | ReadFault::Incomplete(_)
+                | ReadFault::Unfit(_)),
+            ) => return Err(fault),
         }
     }
     Err(summed_up(before))
 }
 
-/// One fault for several servers: a certificate that isn't trusted first, since that doesn't mend itself.
+/// Opens a session with a server that isn't behind what is known, nor another tree's.
+async fn open_known(
+    settings: &Arc<DirectorySettings>,
+    secret: &dyn Secret,
+    server: &ServerUrl,
+    known: Option<&Acquaintance>,
+) -> Result<Session, ReadFault> {
+    let session = open_at(settings, secret, server).await?;
+    let Some(Err(estranged)) = known.map(|known| known.judge(&session.root.identity)) else { return Ok(session) };
+    session.link.close().await;
+    Err(ReadFault::estranged(&server.text, estranged))
+}
+
+/// One fault for several servers: a certificate that isn't trusted first, and a server that is behind next, since these
+/// don't mend themselves.
 fn summed_up(mut faults: Vec<ReadFault>) -> ReadFault {
-    let gravest = faults.iter().position(|fault| matches!(fault, ReadFault::Untrusted { .. }));
-    let Some(last) = gravest.or_else(|| faults.len().checked_sub(1)) else {
+    let untrusted = faults.iter().position(|fault| matches!(fault, ReadFault::Untrusted { .. }));
+    let behind = || faults.iter().position(|fault| matches!(fault, ReadFault::Behind { .. }));
+    let Some(last) = untrusted.or_else(behind).or_else(|| faults.len().checked_sub(1)) else {
         return ReadFault::Unfit("`urls` is empty: name at least one server".to_owned());
     };
     let mut told = faults.remove(last);
     let others: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    if let (ReadFault::Unreachable { why, .. } | ReadFault::Untrusted { why, .. }, false) =
-        (&mut told, others.is_empty())
+    if let (
+        ReadFault::Unreachable { why, .. } | ReadFault::Untrusted { why, .. } | ReadFault::Behind { why, .. },
+        false,
+    ) = (&mut told, others.is_empty())
     {
         why.push_str("; and ");
         why.push_str(&others.join("; "));
@@ -71,9 +96,19 @@ pub(super) async fn open_at(
     }
     let deadline = Instant::now() + settings.timeout;
     let link = connect(server, settings, deadline).await?;
-    let mut session =
-        Session { link, settings: Arc::clone(settings), server: server.clone(), root: Root::default(), broken: None };
-    let bound = timeout_at(deadline, bind(&mut session, secret)).await;
+    let mut session = Session {
+        link,
+        settings: Arc::clone(settings),
+        server: server.clone(),
+        root: Root::default(),
+        referred: BTreeSet::new(),
+        broken: None,
+    };
+    let opened = async {
+        bind(&mut session, secret).await?;
+        take_standing(&mut session).await
+    };
+    let bound = timeout_at(deadline, opened).await;
     bound.map_err(|_| ReadFault::Unreachable {
         url: server.text.clone(),
         why: format!("connecting and binding took longer than {}", humantime::format_duration(settings.timeout)),

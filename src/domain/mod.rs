@@ -22,6 +22,7 @@ pub mod plan;
 pub mod rules;
 pub mod schedule;
 pub mod scope;
+pub mod server;
 pub mod settings;
 mod template;
 pub mod trial;

@@ -2,13 +2,14 @@
 //!
 //! Only [`CompleteRead::try_new`] makes a [`CompleteRead`], and only that can show that someone is not there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::account_state::AccountState;
 use super::assignment::Membership;
 use super::entry::Entry;
 use super::id::{DirectoryName, EntryId};
+use super::server::ServerIdentity;
 
 /// A person whom an assigned group holds, as the read came upon them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,17 +79,6 @@ pub struct Tally {
     pub references: u64,
     /// Entries that arrived.
     pub entries: u64,
-}
-
-/// Which server answered, for a whole cycle.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ServerIdentity {
-    /// The URL that was used.
-    pub url: String,
-    /// What the server calls itself: AD's `dsServiceName`, else the vendor and naming context.
-    pub name: String,
-    /// The naming contexts it serves.
-    pub naming_contexts: BTreeSet<String>,
 }
 
 /// A read that ended without an error, before it is judged.
@@ -168,6 +158,15 @@ pub enum Presence {
         /// Assigned or nested groups that still hold it, by a base-scoped test on each.
         held_by: Vec<String>,
     },
+    /// The entry is there, outside of where people are read: in none of the configured bases.
+    Outside {
+        /// Whether it may be used.
+        state: AccountState,
+        /// Where it is.
+        dn: super::dn::Dn,
+        /// Groups that still hold it, as above.
+        held_by: Vec<String>,
+    },
     /// The server keeps a tombstone of it.
     Tombstone,
     /// It isn't found.
@@ -184,6 +183,11 @@ pub enum Departure {
     Unusable(AccountState),
     /// Found, usable, and off every group that held them.
     LeftGroups,
+    /// Found and usable, moved out of the configured bases, and off every group that held them.
+    MovedOut {
+        /// Where to.
+        dn: super::dn::Dn,
+    },
     /// A tombstone shows that the entry was deleted.
     Tombstone,
     /// Not found, and no group names them: counts only when a second complete read in a later cycle says the same.
@@ -197,6 +201,8 @@ pub enum Departure {
     StillHeld {
         /// The groups.
         held_by: Vec<String>,
+        /// Where it was found, if it was moved out of the configured bases.
+        outside: Option<super::dn::Dn>,
     },
     /// The configuration doesn't name the person's directory any more; the text says how. Nobody was looked up.
     Untied(String),
@@ -208,13 +214,15 @@ impl From<Presence> for Departure {
             Presence::Tombstone => Self::Tombstone,
             Presence::NotFound { named_by } if named_by.is_empty() => Self::Absent,
             Presence::NotFound { named_by } => Self::Unreadable { named_by },
-            Presence::Found { state, .. }
+            Presence::Found { state, .. } | Presence::Outside { state, .. }
                 if matches!(state, AccountState::Disabled { .. } | AccountState::Expired { .. }) =>
             {
                 Self::Unusable(state)
             }
+            Presence::Outside { dn, held_by, .. } if held_by.is_empty() => Self::MovedOut { dn },
+            Presence::Outside { dn, held_by, .. } => Self::StillHeld { held_by, outside: Some(dn) },
             Presence::Found { held_by, .. } if held_by.is_empty() => Self::LeftGroups,
-            Presence::Found { held_by, .. } => Self::StillHeld { held_by },
+            Presence::Found { held_by, .. } => Self::StillHeld { held_by, outside: None },
         }
     }
 }
@@ -227,10 +235,19 @@ impl fmt::Display for Departure {
             }
             Self::Unusable(_) => f.write_str("not usable"),
             Self::LeftGroups => f.write_str("found, and in none of the groups"),
-            Self::Tombstone => f.write_str("the directory keeps a tombstone"),
+            Self::MovedOut { dn } => {
+                write!(f, "found at {dn}, outside of the configured bases, and in none of the groups")
+            }
+            Self::Tombstone => f.write_str("deleted: the directory keeps a tombstone"),
             Self::Absent => f.write_str("not found in two complete reads, and no group names the entry"),
-            Self::Unreadable { named_by } => write!(f, "not found, but still named by {}", named_by.join(", ")),
-            Self::StillHeld { held_by } => write!(f, "still held by {}", held_by.join(", ")),
+            Self::Unreadable { named_by } => {
+                write!(f, "can't be read any more: not found, but still named by {}", named_by.join(", "))
+            }
+            Self::StillHeld { held_by, outside: None } => write!(f, "still held by {}", held_by.join(", ")),
+            Self::StillHeld { held_by, outside: Some(dn) } => {
+                let groups = held_by.join(", ");
+                write!(f, "found at {dn}, outside of the configured bases, and still held by {groups}")
+            }
             Self::Untied(how) => f.write_str(how),
         }
     }

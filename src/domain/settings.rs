@@ -98,6 +98,15 @@ pub enum SecretPlace {
     Credential(String),
 }
 
+/// Something that must be readable whenever a directory is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canary {
+    /// The entry.
+    pub dn: Dn,
+    /// An attribute of it; none when seeing the entry is enough.
+    pub attribute: Option<String>,
+}
+
 /// A directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectorySettings {
@@ -123,6 +132,10 @@ pub struct DirectorySettings {
     pub group_filter: String,
     /// The attribute that holds a group's members.
     pub member_attribute: String,
+    /// What must be readable in every read.
+    pub canaries: Vec<Canary>,
+    /// Naming contexts that are passed over when the server refers to them.
+    pub ignored_contexts: Vec<Dn>,
     /// How members that arrive in ranges are asked for.
     pub ranges: Ranges,
     /// Entries a page.
@@ -141,6 +154,11 @@ impl DirectorySettings {
         digest.text(self.name.as_str()).text(&format!("{:?}", self.kind));
         self.bases.iter().for_each(|base| {
             digest.bytes(base.key().as_bytes());
+        });
+        // A context that isn't ignored any more may hold people; one that is now may have held some.
+        digest.text(&self.ignored_contexts.len().to_string());
+        self.ignored_contexts.iter().for_each(|context| {
+            digest.bytes(context.key().as_bytes());
         });
         for text in [&self.id_attribute, &self.people_filter, &self.group_filter, &self.member_attribute] {
             digest.text(text);

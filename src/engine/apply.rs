@@ -214,7 +214,7 @@ impl<P: Ports> Engine<P> {
             Some(Guard::Unreadable | Guard::GroupMissing(_) | Guard::GroupEmptied(_) | Guard::GroupUnreached(_))
         );
         match departure {
-            Departure::Unusable(_) | Departure::LeftGroups | Departure::Tombstone => None,
+            Departure::Unusable(_) | Departure::LeftGroups | Departure::MovedOut { .. } | Departure::Tombstone => None,
             // What was shown outright and can't be found any more is an absence, and a first one.
             Departure::Absent if change.class == Class::RemovalByAbsence => None,
             Departure::Unreadable { .. } if excused => None,

@@ -74,6 +74,13 @@ pub enum Command {
         /// The app; needed where several keep one.
         app: Option<String>,
     },
+    /// Show what is remembered of the directories' servers.
+    Servers,
+    /// Forget what is remembered of one directory's servers: the one that is read next counts.
+    AcceptServers {
+        /// The directory.
+        directory: String,
+    },
     /// Decide against what waits.
     Reject {
         /// The hold's id, or its beginning.
@@ -163,6 +170,8 @@ impl Command {
             | Self::Retry { .. }
             | Self::Leases { .. }
             | Self::TakeLease { .. }
+            | Self::Servers
+            | Self::AcceptServers { .. }
             | Self::Resume { .. }
             | Self::ByHand { .. }
             | Self::Link { .. }
@@ -190,6 +199,8 @@ impl<P: Ports> Engine<P> {
             Command::Holds => self.list_holds(),
             Command::Leases { app } => self.show_leases(app.as_deref()).await,
             Command::TakeLease { app } => self.take_lease(app.as_deref(), actor).await,
+            Command::Servers => self.list_servers(),
+            Command::AcceptServers { directory } => self.accept_servers(&directory, actor),
             Command::Approve { id, users, count } => self
                 .approve(&id, users.iter().map(String::as_str), count, actor)
                 .map(|answer| decided(answer.map(|hold| (hold.id.short(), hold.changes)))),

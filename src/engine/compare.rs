@@ -12,7 +12,7 @@ use super::Ports;
 use super::edits::{Past, RuleSet, Side};
 use super::gather::{GatherFault, Gathered, Serving, Wants, question};
 use super::planner::Planner;
-use super::ports::{Clock as _, Directory as _, Ledger as _, Progress, ReadFault};
+use super::ports::{Clock as _, Directory as _, Ledger as _, Progress, ReadFault, ServerLedger as _};
 use super::propose::{Asked, ProposeFault, Proposed, Sought, Whole};
 
 /// What the directories told, by how many sets of rules.
@@ -49,11 +49,12 @@ impl<P: Ports> Planner<'_, P> {
     ) -> Result<Option<Whole>, GatherFault> {
         let name = self.directories[at].name().clone();
         let (pins, now) = (self.ledger.pins()?, self.clock.now());
-        let present = question(&name, sets, Serving::Present, &pins, now);
+        let known = self.ledger.acquaintance(&name)?;
+        let present = question(&name, sets, Serving::Present, &pins, known.as_ref(), now);
         if present.order.groups.is_empty() {
             return Ok(None);
         }
-        let both = question(&name, sets, Serving::Both, &pins, now);
+        let both = question(&name, sets, Serving::Both, &pins, known.as_ref(), now);
         let asks_more = both.order.groups.len() > present.order.groups.len();
         let mut asked = both;
         let mut gathered = self.gather(at, &asked, sets, wants, progress).await;
@@ -68,8 +69,8 @@ impl<P: Ports> Planner<'_, P> {
         }
         let gathered = gathered?;
         let former = self.ledger.groups(&name)?;
-        let Gathered { read, reached, picture } = gathered;
-        Ok(Some(Whole { question: asked, read, reached, picture, former }))
+        let Gathered { read, standpoint, reached, picture } = gathered;
+        Ok(Some(Whole { question: asked, read, standpoint, reached, picture, former }))
     }
 
     /// Plans an app by its present rules, and by its former ones for the people with whom something would be done; tells

@@ -106,6 +106,8 @@ impl<P: Ports> Engine<P> {
             _ => waits_for_first(&hold.reason),
         };
         let undecided = held.iter().any(|hold| waits_for_first(hold) || missing(hold));
+        // Nor is one after which more evidence is waited for: what that leads to was not shown yet.
+        let undecided = undecided || !plan.waiting.is_empty();
         // Nor is one that may have been made over what others wrote.
         let no_first = undecided || !reads.unread.is_empty() || reads.barred == Barred::Lease;
         let standing = self.ledger.app_standing(&plan.app)?;
@@ -296,6 +298,7 @@ const fn waits_for_first(reason: &HoldReason) -> bool {
         HoldReason::FirstCycle
             | HoldReason::StoreReplaced
             | HoldReason::OtherCopy
+            | HoldReason::OtherServer
             | HoldReason::Rejected
             | HoldReason::Undecided(_)
     )

@@ -276,6 +276,7 @@ impl<P: Ports> Engine<P> {
         let pauses = self.renew_pauses(&run)?;
         self.pin(&prepared.wholes)?;
         self.keep_groups(&prepared.wholes)?;
+        self.keep_servers(&prepared)?;
         self.keep_pictures(&mut prepared)?;
         let complete: BTreeSet<DirectoryName> =
             prepared.wholes.keys().filter(|name| !prepared.faults.contains_key(*name)).cloned().collect();

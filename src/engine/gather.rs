@@ -16,6 +16,7 @@ use crate::domain::mapping::{ExternalIdRule, Mapped, Rejection};
 use crate::domain::plan::Rejected;
 use crate::domain::rules::AppRules;
 use crate::domain::scope::{CompleteRead, ReadEnd, Resolved, Sight, Sighting};
+use crate::domain::server::{Acquaintance, Standpoint};
 
 use super::Ports;
 use super::edits::{RuleSet, Side};
@@ -116,9 +117,10 @@ pub(super) fn question(
     sets: &[RuleSet],
     serving: Serving,
     pins: &BTreeMap<PinKey, EntryId>,
+    known: Option<&Acquaintance>,
     now: DateTime<Utc>,
 ) -> Question {
-    let mut order = ReadOrder { groups: Vec::new(), attributes: BTreeSet::new(), now };
+    let mut order = ReadOrder { groups: Vec::new(), attributes: BTreeSet::new(), now, known: known.cloned() };
     let mut keys: Vec<PinKey> = Vec::new();
     let mut assignments = Vec::new();
     let (mut depths, mut may_be_empty) = (Vec::new(), Vec::new());
@@ -165,6 +167,8 @@ fn depth(assignment: &Assignment) -> Depth {
 /// What a read brought, beside what each set of rules wants.
 pub(super) struct Gathered {
     pub(super) read: CompleteRead,
+    /// How far the server's word goes.
+    pub(super) standpoint: Standpoint,
     /// The groups that each set of rules leads to.
     pub(super) reached: Vec<BTreeSet<EntryId>>,
     /// What the store's image doesn't know yet.
@@ -225,8 +229,12 @@ impl<P: Ports> Planner<'_, P> {
             return Err(fault.into());
         }
         let read = read?;
+        // Whatever the adapter made of it: no older state and no other directory comes further than this.
+        let server = &read.end().server;
+        let judged = question.order.known.as_ref().map_or(Ok(Standpoint::Steady), |known| known.judge(server));
+        let standpoint = judged.map_err(|why| ReadFault::estranged(&server.url, why))?;
         let reached = question.reached(&ways, read.end());
-        Ok(Gathered { read, reached, picture })
+        Ok(Gathered { read, standpoint, reached, picture })
     }
 }
 

@@ -48,7 +48,7 @@ impl<P: Ports> Planner<'_, P> {
                 (Some(Want::Unusable(state)), _) | (None, Some(Departure::Unusable(state))) => {
                     Some(Seen::Unusable(state))
                 }
-                (None, Some(Departure::LeftGroups | Departure::Untied(_))) => {
+                (None, Some(Departure::LeftGroups | Departure::MovedOut { .. } | Departure::Untied(_))) => {
                     Some(Seen::Departed(CauseCode::OutOfScope))
                 }
                 // A first absence is none yet, and who is unreadable isn't absent.

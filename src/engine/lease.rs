@@ -166,14 +166,19 @@ impl<P: Ports> Engine<P> {
     /// Others, or a later life of this store, may have written accounts of an app: everything of it waits, and nothing
     /// that was approved before counts.
     pub(super) fn doubt(&mut self, app: &AppName, mark: Option<&LeaseMark>) -> Result<(), Abort> {
+        self.forget_approvals(app)?;
+        Ok(self.ledger.doubt(app, mark)?)
+    }
+
+    /// Has whatever was approved in an app wait again.
+    pub(super) fn forget_approvals(&mut self, app: &AppName) -> Result<(), Abort> {
         let mut holds = standing_holds(&self.ledger, app)?;
         for hold in &mut holds {
             if matches!(hold.state, HoldState::Approved { .. }) {
                 hold.state = HoldState::Waiting;
             }
         }
-        self.ledger.keep_holds(app, &holds)?;
-        Ok(self.ledger.doubt(app, mark)?)
+        Ok(self.ledger.keep_holds(app, &holds)?)
     }
 }
 

@@ -49,7 +49,9 @@ pub(super) fn loosened(mut plan: Plan, mut bench: Bench) -> (Plan, Bench) {
     if planted("first_cycle") {
         limits.first_cycle = FirstCycle::Apply;
     }
-    if planted("store_replaced") && matches!(bench.experience, Experience::Replaced | Experience::Doubted) {
+    if planted("store_replaced")
+        && matches!(bench.experience, Experience::Replaced | Experience::Doubted | Experience::Redirected)
+    {
         bench.experience = Experience::Settled;
     }
     if planted("rejected") {

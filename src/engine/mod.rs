@@ -42,6 +42,7 @@ mod reply;
 mod reread;
 pub mod saved;
 mod serve;
+pub mod servers;
 mod trials;
 pub mod undo;
 pub mod view;

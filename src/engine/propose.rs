@@ -10,6 +10,7 @@ use crate::domain::id::{AccountId, AppName, CycleId, DirectoryName, Email, Entry
 use crate::domain::keep::KeepReason;
 use crate::domain::plan::{Basis, Case, Found, Plan, Proposal, plan};
 use crate::domain::scope::{CompleteRead, Departure, GroupSeen, Presence, Resolved};
+use crate::domain::server::Standpoint;
 
 use super::Ports;
 use super::edits::{RuleSet, Side};
@@ -27,6 +28,8 @@ const ASKED_BETWEEN_SIGNS: usize = 25;
 pub(super) struct Whole {
     pub(super) question: Question,
     pub(super) read: CompleteRead,
+    /// How far the word of its server goes.
+    pub(super) standpoint: Standpoint,
     /// Groups by the names under which earlier reads came upon them.
     pub(super) former: BTreeMap<EntryId, GroupSeen>,
     /// The groups that the assigned ones of each set of rules led to.
@@ -189,7 +192,9 @@ impl<P: Ports> Planner<'_, P> {
         }
         for Candidate { known, departure, guard } in candidates {
             let observed = asked.observed.get(&known.account).cloned().flatten().map(Box::new);
-            cases.push(Case::Departed { known: Box::new(known), observed, departure, guard });
+            let whole = sought.wholes.get(&known.person.directory);
+            let standpoint = whole.map_or(Standpoint::Steady, |whole| whole.standpoint);
+            cases.push(Case::Departed { known: Box::new(known), observed, departure, guard, standpoint });
         }
         let owners = self.owners(&app, &cases)?;
         let catalog = asked.catalog.clone().unwrap_or_default();
@@ -255,7 +260,8 @@ impl<P: Ports> Planner<'_, P> {
                         }
                     }
                 };
-                let outright = matches!(departure, Departure::Unusable(_) | Departure::Tombstone);
+                let outright =
+                    matches!(departure, Departure::Unusable(_) | Departure::MovedOut { .. } | Departure::Tombstone);
                 let guard = if outright { None } else { shaken(sought, &known) };
                 candidates.push(Candidate { known, departure, guard });
             }
@@ -303,6 +309,7 @@ impl<P: Ports> Planner<'_, P> {
         match self.presence(known, &led, now, asked).await?.into() {
             Departure::LeftGroups => Ok(Departure::LeftGroups),
             Departure::Unusable(_)
+            | Departure::MovedOut { .. }
             | Departure::Tombstone
             | Departure::Absent
             | Departure::Unreadable { .. }

@@ -17,7 +17,8 @@ use crate::domain::image::{ImageHead, Portrait};
 use crate::domain::lease::{LeaseMark, Marker};
 use crate::domain::mapping::ExternalIdRule;
 use crate::domain::rules::AppRules;
-use crate::domain::scope::{CompleteRead, Presence, ReadEnd, Resolved, ServerIdentity, Sight, Sighting, Tally};
+use crate::domain::scope::{CompleteRead, Presence, ReadEnd, Resolved, Sight, Sighting, Tally};
+use crate::domain::server::{Mark, ServerIdentity};
 
 use super::ports::{
     CallFault, Directory, GroupLook, GroupOrder, Helpdesk, Ledger, LedgerFault, Myself, ReadFault, ReadOrder, StepDone,
@@ -116,7 +117,7 @@ impl Directory for RecalledDirectory {
         let groups = head.groups.iter().filter(|(id, _)| there(id)).map(|(id, seen)| (*id, seen.clone())).collect();
         let end = ReadEnd {
             directory: self.name.clone(),
-            server: ServerIdentity { name: head.server.clone(), ..ServerIdentity::default() },
+            server: ServerIdentity { name: head.server.clone(), mark: Mark::Image, ..ServerIdentity::default() },
             tally: Tally { pages_asked: 1, pages_whole: 1, entries: self.portraits.len() as u64, ..Tally::default() },
             resolved,
             groups,

@@ -9,6 +9,7 @@ use super::kept::KeepView;
 use super::lease_view::LeaseView;
 use super::pause::PauseView;
 use super::ports::LedgerFault;
+use super::servers::ServersView;
 use super::undo::{UndoFault, UndoView};
 use super::view::{CycleView, FaultView, HoldView, PlanView, StatusView};
 use super::{Abort, CycleReport, Ending};
@@ -44,6 +45,8 @@ pub enum Reply {
     Holds(Vec<HoldView>),
     /// Who has the leases.
     Leases(Vec<LeaseView>),
+    /// What is remembered of the directories' servers.
+    Servers(Vec<ServersView>),
     /// A decision was recorded.
     Decided {
         /// The hold.
@@ -121,6 +124,7 @@ impl Reply {
             Self::Status(_)
             | Self::Holds(_)
             | Self::Leases(_)
+            | Self::Servers(_)
             | Self::Decided { .. }
             | Self::Retried { .. }
             | Self::Pauses(_)

@@ -12,6 +12,7 @@ use crate::domain::change::{Action, Change, FieldValue};
 use crate::domain::edit::Edit;
 use crate::domain::id::{Digest, Digester};
 use crate::domain::scope::Departure;
+use crate::domain::server::Standpoint;
 
 use super::brake_view::BrakesView;
 use super::cycle::{AppPlan, Prepared};
@@ -439,11 +440,7 @@ impl PlanView {
             app: app.clone(),
             directory_id: one.known.person.entry.to_string(),
             user: one.known.written.email.to_string(),
-            why: match &one.departure {
-                // The first complete read only makes a note of it.
-                Departure::Absent => "not found; a second complete read in a later cycle must say the same".to_owned(),
-                other => other.to_string(),
-            },
+            why: waits(&one.departure, one.standpoint),
         }));
         let bare = review.held.iter().filter(|hold| hold.changes.is_empty());
         self.notices.extend(bare.map(|hold| format!("{app}: {}", hold.reason)));
@@ -461,4 +458,20 @@ impl PlanView {
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty() && self.faults.is_empty()
     }
+}
+
+/// What was seen of somebody so far, and what is waited for.
+fn waits(departure: &Departure, standpoint: Standpoint) -> String {
+    let seen = match departure {
+        Departure::Absent => "not found".to_owned(),
+        other => other.to_string(),
+    };
+    let what = match standpoint {
+        Standpoint::Steady => "a second complete read in a later cycle must say the same",
+        Standpoint::Other => {
+            "another server than last time says so: a second complete read in a later cycle must say the same"
+        }
+        Standpoint::New => "a server that was never read before says so: the next complete read must say the same",
+    };
+    format!("{seen}; {what}")
 }

@@ -27,6 +27,8 @@ pub(super) const PAUSE: &[u8] = b"pause\0";
 const LABEL: &[u8] = b"label\0";
 /// What the keys of images begin with.
 const IMAGE: &[u8] = b"image\0";
+/// What the keys of servers begin with.
+const SERVERS: &[u8] = b"servers\0";
 /// What the keys of names at Zendesk begin with.
 const CATALOG: &[u8] = b"catalog\0";
 /// The name of this store.
@@ -35,6 +37,8 @@ pub(super) const INSTANCE: &[u8] = b"instance";
 const LEASE: &[u8] = b"lease\0";
 /// What the keys of apps begin with whose accounts others may have written.
 const DOUBTED: &[u8] = b"doubted\0";
+/// What the keys of apps begin with whose directory is another than it was.
+const REDIRECTED: &[u8] = b"redirected\0";
 /// What the keys of bindings begin with.
 const BINDING: &[u8] = b"binding\0";
 
@@ -162,6 +166,11 @@ pub(super) fn image(directory: &DirectoryName) -> Vec<u8> {
     joined(&[IMAGE, directory.as_str().as_bytes()])
 }
 
+/// What is remembered of a directory's servers.
+pub(super) fn servers(directory: &DirectoryName) -> Vec<u8> {
+    joined(&[SERVERS, directory.as_str().as_bytes()])
+}
+
 /// The names at an app's Zendesk.
 pub(super) fn catalog(app: &AppName) -> Vec<u8> {
     joined(&[CATALOG, app.as_str().as_bytes()])
@@ -195,6 +204,11 @@ pub(super) fn lease(app: &AppName) -> Vec<u8> {
 /// Whether others may have written an app's accounts.
 pub(super) fn doubted(app: &AppName) -> Vec<u8> {
     joined(&[DOUBTED, app.as_str().as_bytes()])
+}
+
+/// Whether a person accepted another server of an app's directory.
+pub(super) fn redirected(app: &AppName) -> Vec<u8> {
+    joined(&[REDIRECTED, app.as_str().as_bytes()])
 }
 
 /// What a name is bound to.

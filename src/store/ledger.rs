@@ -232,6 +232,7 @@ impl Ledger for SledLedger {
             Some(_) => Experience::Settled,
             None if self.vault.get(Tree::Meta, keys::REPLACED)?.is_some() => Experience::Replaced,
             None if self.vault.get(Tree::Meta, &keys::doubted(app))?.is_some() => Experience::Doubted,
+            None if self.vault.get(Tree::Meta, &keys::redirected(app))?.is_some() => Experience::Redirected,
             None => Experience::First,
         };
         Ok(AppStanding { experience, population: self.population.get(app.as_str()).copied().unwrap_or_default() })
@@ -241,6 +242,7 @@ impl Ledger for SledLedger {
         let mut draft = Draft::default();
         draft.put(Tree::Meta, keys::settled(app), &[])?;
         draft.remove(Tree::Meta, keys::doubted(app));
+        draft.remove(Tree::Meta, keys::redirected(app));
         self.commit(draft)
     }
 

@@ -20,6 +20,7 @@ mod place;
 mod records;
 mod revision;
 mod sealed;
+mod servers;
 mod vault;
 mod view;
 

@@ -175,6 +175,7 @@ const ENGINE_FORMATS: &[&str] = &[
     "src/engine/byhand.rs",
     "src/engine/groups.rs",
     "src/engine/kept.rs",
+    "src/engine/servers.rs",
     "src/engine/pause.rs",
 ];
 

@@ -198,8 +198,10 @@ fn the_example_shows_every_key() {
         directory.base
         directory.bind
         directory.ca_file
+        directory.canaries
         directory.group_filter
         directory.id_attribute
+        directory.ignored_contexts
         directory.kind
         directory.member_attribute
         directory.name
@@ -213,6 +215,8 @@ fn the_example_shows_every_key() {
         directory.urls
         directory.bind.dn
         directory.bind.password_file
+        directory.canaries.attribute
+        directory.canaries.dn
         report.file
         report.max_age
         report.max_size

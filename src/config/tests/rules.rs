@@ -102,6 +102,8 @@ id_attribute = "1.2.840.113556.1.4.2"
 people_filter = "(&(objectClass=person)(!(employeeType=te\\28st)))"
 group_filter = "(objectClass=posixGroup)"
 member_attribute = "memberUid"
+canaries = [{ dn = "cn=g,dc=x", attribute = "member" }, { dn = "cn=p,dc=x" }]
+ignored_contexts = ["dc=child,dc=example,dc=org"]
 ranges = 10
 page_size = 10
 timeout = "5s"
@@ -116,12 +118,36 @@ urls = ["ldap://LDAP.example.org", "ldap://[::1]:1389/", "ldaps://10.0.0.1"]"#;
     ];
     assert_eq!(urls, wanted);
     assert_eq!(directory.ca_file.unwrap().to_str(), Some("/etc/ca.pem"));
+    let canaries: Vec<_> =
+        directory.canaries.iter().map(|one| (one.dn.as_str().to_owned(), one.attribute.as_deref())).collect();
+    assert_eq!(canaries, [("cn=g,dc=x".to_owned(), Some("member")), ("cn=p,dc=x".to_owned(), None)]);
+    assert_eq!(directory.ignored_contexts[0].as_str(), "dc=child,dc=example,dc=org");
     assert_eq!((directory.page_size, directory.ranges), (10, Ranges::Forced(10)));
     assert_eq!(directory.people_filter, "(&(objectClass=person)(!(employeeType=te\\28st)))");
     assert_eq!(
         (directory.id_attribute.as_str(), directory.member_attribute.as_str()),
         ("1.2.840.113556.1.4.2", "memberUid")
     );
+}
+
+#[test]
+fn canaries_and_ignored_contexts_are_named_by_their_dns() {
+    beside(URLS, "canaries = [{ attribute = \"mail\" }]", "directory[0].canaries[0]", "`dn` is missing");
+    beside(URLS, "canaries = [{ dn = \"alice\" }]", "directory[0].canaries[0].dn", "");
+    beside(URLS, "canaries = [{ dn = \"\" }]", "directory[0].canaries[0].dn", "has no name");
+    beside(URLS, "canaries = [{ dn = \"cn=a\", attribute = \"a b\" }]", "directory[0].canaries[0].attribute", "");
+    beside(URLS, "canaries = [{ dn = \"cn=a\", atribute = \"a\" }]", "directory[0].canaries[0].atribute", "");
+    beside(URLS, "canaries = [\"cn=a\"]", "directory[0].canaries[0]", "table");
+    beside(URLS, "ignored_contexts = [\"\"]", "directory[0].ignored_contexts[0]", "everything");
+    beside(URLS, "ignored_contexts = [\"child\"]", "directory[0].ignored_contexts[0]", "");
+    beside(URLS, "ignored_contexts = [\"dc=org\"]", "directory[0].ignored_contexts[0]", "lies in this context");
+}
+
+#[test]
+fn what_is_ignored_decides_how_a_directory_is_read_and_a_canary_does_not() {
+    let scope = |more: &str| with(URLS, &format!("{URLS}\n{more}")).unwrap().directories[0].scope();
+    assert_eq!(scope(""), scope("canaries = [{ dn = \"cn=a\" }]"));
+    assert_ne!(scope(""), scope("ignored_contexts = [\"dc=child,dc=example,dc=org\"]"));
 }
 
 #[test]

@@ -27,7 +27,7 @@ async fn looked_up(entries: Vec<PeerEntry>, whom: &Whom) -> Result<Presence, Rea
 
 fn held(presence: Result<Presence, ReadFault>) -> Vec<String> {
     match presence {
-        Ok(Presence::Found { held_by, .. }) => held_by,
+        Ok(Presence::Found { held_by, .. } | Presence::Outside { held_by, .. }) => held_by,
         other => panic!("{other:?}"),
     }
 }
@@ -69,6 +69,37 @@ async fn a_moved_person_whom_a_group_still_names_by_the_old_place_is_held() {
     heir.dn = "cn=p3,dc=x".into();
     entries.push(heir);
     assert!(held(looked_up(entries, &whom(3, "cn=p3,dc=x", &[100])).await).is_empty());
+}
+
+#[tokio::test]
+async fn somebody_who_was_moved_out_of_the_bases_is_told_as_that_wherever_they_may_be_seen() {
+    let mut entries = tree();
+    entries[5].dn = "cn=p3,ou=former,dc=x".into();
+    entries.push(PeerEntry::new("ou=here,dc=x", &[("objectClass", &["organizationalUnit"])]));
+    let peer = shared(Peer { entries: entries.clone(), ..Peer::default() });
+    let settings = DirectorySettings { bases: vec![Dn::parse("ou=here,dc=x").unwrap()], ..settings() };
+    let mut session = session(&peer, settings).await;
+    let whom = whom(3, "cn=p3,ou=here,dc=x", &[100]);
+    // The server doesn't say what it holds: nobody looks any further.
+    let unsaid = look_up(&mut session, &whom, &mut HashMap::new()).await.unwrap();
+    assert_eq!(unsaid, Presence::NotFound { named_by: Vec::new() });
+    session.root.contexts = vec![Dn::parse("dc=x").unwrap()];
+    let moved = look_up(&mut session, &whom, &mut HashMap::new()).await.unwrap();
+    let there = |moved: &Presence| match moved {
+        Presence::Outside { dn, held_by, .. } => (dn.to_string(), held_by.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(there(&moved), ("cn=p3,ou=former,dc=x".to_owned(), Vec::new()));
+    // A group that names the new place holds them still.
+    peer.lock().unwrap().entries[1].set("member", &["cn=p3,ou=former,dc=x"]);
+    let mut places = HashMap::from([(id(100), Dn::parse("cn=a,dc=x").unwrap())]);
+    let held = look_up(&mut session, &whom, &mut places).await.unwrap();
+    assert_eq!(there(&held).1, ["a"]);
+    peer.lock().unwrap().hook = Box::new(|asked, _| (asked.base == "dc=x").then_some(Fault::Result(50)));
+    let hidden = look_up(&mut session, &whom, &mut HashMap::new()).await.unwrap();
+    assert_eq!(hidden, Presence::NotFound { named_by: Vec::new() });
+    peer.lock().unwrap().hook = Box::new(|asked, _| (asked.base == "dc=x").then_some(Fault::Result(51)));
+    look_up(&mut session, &whom, &mut HashMap::new()).await.unwrap_err();
 }
 
 #[tokio::test]

@@ -86,6 +86,8 @@ pub enum Experience {
     Replaced,
     /// Another copy of the service wrote here, or may have: everything waits, whatever the settings say.
     Doubted,
+    /// A person accepted another server of its directory, or an older state: everything waits, whatever the settings say.
+    Redirected,
     /// It had.
     Settled,
 }

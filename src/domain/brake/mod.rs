@@ -167,6 +167,7 @@ impl Bench {
             (Experience::First, FirstCycle::Hold) => return Some(HoldReason::FirstCycle),
             (Experience::Replaced, _) => return Some(HoldReason::StoreReplaced),
             (Experience::Doubted, _) => return Some(HoldReason::OtherCopy),
+            (Experience::Redirected, _) => return Some(HoldReason::OtherServer),
             (Experience::First, FirstCycle::Apply) | (Experience::Settled, _) => {}
         }
         let limit = self.limits.source_gone.people(population);

@@ -59,6 +59,8 @@ pub enum HoldReason {
     StoreReplaced,
     /// Another copy of the service wrote here, or may have.
     OtherCopy,
+    /// A person accepted another server of a directory, or an older state of it.
+    OtherServer,
     /// Too many changes of a class.
     Limit {
         /// The class.
@@ -119,6 +121,7 @@ impl HoldReason {
             Self::FirstCycle => "first_cycle",
             Self::StoreReplaced => "store_replaced",
             Self::OtherCopy => "other_copy",
+            Self::OtherServer => "other_server",
             Self::Limit { class: Class::RemovalShown, .. } => "removals_shown",
             Self::Limit { class: Class::RemovalByAbsence, .. } => "removals_by_absence",
             Self::Limit { class: Class::TakesOrRaises, .. } => "takes_or_raises",
@@ -147,6 +150,9 @@ impl fmt::Display for HoldReason {
             Self::FirstCycle => f.write_str("the first cycle of this app waits for a look"),
             Self::StoreReplaced => f.write_str(
                 "the store was lost, damaged, or replaced by an older one: what it would do anew waits for a look",
+            ),
+            Self::OtherServer => f.write_str(
+                "another server of its directory was accepted, or an older state: what that shows waits for a look",
             ),
             Self::OtherCopy => f.write_str(
                 "another copy of this service wrote here, or may have: what this one would do waits for a look",

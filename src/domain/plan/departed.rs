@@ -9,8 +9,35 @@ use crate::domain::change::{
 use crate::domain::mapping::Rejection;
 use crate::domain::rules::{Removal, Switch};
 use crate::domain::scope::Departure;
+use crate::domain::server::Standpoint;
 
 use super::{Conflict, ConflictReason, Context, Decision, Rejected, Waiting};
+
+/// Whether a departure waits because its server can't be compared with the one of the last read: it may not have heard
+/// yet of what that one showed. Its first word on anything counts for nothing; that of one which was read before is a
+/// first word on whoever is gone, like any other.
+pub(super) fn unsure(
+    context: &Context<'_>,
+    known: &KnownAccount,
+    departure: &Departure,
+    standpoint: Standpoint,
+) -> Option<Waiting> {
+    // Nobody was looked up for the one; the other is no removal.
+    if matches!(departure, Departure::Untied(_) | Departure::StillHeld { .. }) {
+        return None;
+    }
+    let mut known = Box::new(known.clone());
+    match standpoint {
+        Standpoint::Steady => return None,
+        Standpoint::New => {}
+        Standpoint::Other if known.missed.as_ref().is_some_and(|first| *first != context.cycle) => return None,
+        Standpoint::Other => {
+            known.missed = Some(context.cycle.clone());
+            known.fingerprint = None;
+        }
+    }
+    Some(Waiting { known, departure: departure.clone(), standpoint })
+}
 
 pub(super) fn decide(
     context: &Context<'_>,
@@ -22,7 +49,9 @@ pub(super) fn decide(
     let (code, class) = match &departure {
         Departure::Unusable(AccountState::Expired { .. }) => (CauseCode::Expired, Class::RemovalShown),
         Departure::Unusable(_) => (CauseCode::Disabled, Class::RemovalShown),
-        Departure::LeftGroups | Departure::Untied(_) => (CauseCode::OutOfScope, Class::RemovalShown),
+        Departure::LeftGroups | Departure::MovedOut { .. } | Departure::Untied(_) => {
+            (CauseCode::OutOfScope, Class::RemovalShown)
+        }
         Departure::Tombstone => (CauseCode::Gone, Class::RemovalShown),
         Departure::Absent => match &known.missed {
             // The first complete read without the person only makes a note of it.
@@ -30,11 +59,11 @@ pub(super) fn decide(
                 known.missed = Some(context.cycle.clone());
                 // Without a fingerprint the person is looked at again on return, which takes this note away.
                 known.fingerprint = None;
-                return Decision::Wait(Waiting { known: Box::new(known), departure });
+                return Decision::Wait(Waiting { known: Box::new(known), departure, standpoint: Standpoint::Steady });
             }
             // By name, not by order: a note from a clock that was ahead counts as well, once the clock is right again.
             Some(first) if *first == context.cycle => {
-                return Decision::Wait(Waiting { known: Box::new(known), departure });
+                return Decision::Wait(Waiting { known: Box::new(known), departure, standpoint: Standpoint::Steady });
             }
             Some(_) => (CauseCode::Gone, Class::RemovalByAbsence),
         },
@@ -57,6 +86,7 @@ pub(super) fn decide(
         Departure::Untied(_) => Confirm::Configuration,
         Departure::Unusable(_)
         | Departure::LeftGroups
+        | Departure::MovedOut { .. }
         | Departure::Tombstone
         | Departure::Absent
         | Departure::Unreadable { .. }

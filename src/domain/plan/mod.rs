@@ -25,6 +25,7 @@ use super::keep::Keep;
 use super::mapping::Rejection;
 use super::rules::AppRules;
 use super::scope::Departure;
+use super::server::Standpoint;
 
 pub use by_hand::{HandBasis, remarks};
 pub use matching::ConflictReason;
@@ -64,6 +65,8 @@ pub enum Case {
         departure: Departure,
         /// Why the removal must wait.
         guard: Option<Guard>,
+        /// How far the word of the server that shows it goes.
+        standpoint: Standpoint,
     },
 }
 
@@ -115,6 +118,8 @@ pub struct Waiting {
     pub known: Box<KnownAccount>,
     /// What was seen so far.
     pub departure: Departure,
+    /// How far the word of the server that shows it goes.
+    pub standpoint: Standpoint,
 }
 
 /// A person whose account is left as somebody put it.
@@ -246,8 +251,11 @@ pub fn plan(proposal: Proposal<'_>) -> Plan {
         let person = case.person().clone();
         let decision = match case {
             Case::Wanted { desired, known, found, guard } => wanted::decide(&context, *desired, known, *found, guard),
-            Case::Departed { known, observed, departure, guard } => {
-                departed::decide(&context, *known, observed.map(|account| *account), departure, guard)
+            Case::Departed { known, observed, departure, guard, standpoint } => {
+                match departed::unsure(&context, &known, &departure, standpoint) {
+                    Some(waiting) => Decision::Wait(waiting),
+                    None => departed::decide(&context, *known, observed.map(|account| *account), departure, guard),
+                }
             }
         };
         match decision {

@@ -11,6 +11,7 @@ use crate::domain::dn::Dn;
 use crate::domain::id::{DirectoryName, EntryId};
 use crate::domain::outcome::Problem;
 use crate::domain::scope::{CompleteRead, Presence, Sight};
+use crate::domain::server::{Acquaintance, Estranged};
 
 /// One group that a read must resolve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub struct ReadOrder {
     pub attributes: BTreeSet<String>,
     /// The moment at which account states are judged.
     pub now: DateTime<Utc>,
+    /// What is remembered of the servers: one that is behind makes room for the next.
+    pub known: Option<Acquaintance>,
 }
 
 /// Why a directory couldn't be read. None of these says anything about who is there.
@@ -61,6 +64,22 @@ pub enum ReadFault {
         /// What the server said.
         why: String,
     },
+    /// The server's data may be older than those that were read before.
+    #[error("{url}: its data may be older than those that were read before: {why}")]
+    Behind {
+        /// The URL.
+        url: String,
+        /// What shows it.
+        why: String,
+    },
+    /// The server serves another directory than the one whose people are managed.
+    #[error("{url}: it is another directory: {why}")]
+    Foreign {
+        /// The URL.
+        url: String,
+        /// What shows it.
+        why: String,
+    },
     /// The read ended without an answer to everything that was asked.
     #[error("the read is incomplete: {0}")]
     Incomplete(String),
@@ -70,12 +89,23 @@ pub enum ReadFault {
 }
 
 impl ReadFault {
+    /// The fault of a server that must not be read.
+    pub fn estranged(url: &str, estranged: Estranged) -> Self {
+        let url = url.to_owned();
+        match estranged {
+            Estranged::Foreign(why) => Self::Foreign { url, why },
+            Estranged::Behind(why) => Self::Behind { url, why },
+        }
+    }
+
     /// A stable short name.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } => "directory_unreachable",
             Self::Untrusted { .. } => "directory_untrusted",
             Self::BindRefused { .. } => "directory_bind_refused",
+            Self::Behind { .. } => "directory_behind",
+            Self::Foreign { .. } => "directory_foreign",
             Self::Incomplete(_) => "directory_incomplete",
             Self::Unfit(_) => "directory_unfit",
         }
@@ -91,6 +121,14 @@ impl ReadFault {
                 "give the CA's certificate in `ca_file`, or use the name that the certificate bears"
             }
             Self::BindRefused { .. } => "check `bind.dn` and the password file",
+            Self::Behind { .. } => {
+                "see to its replication; if it was restored on purpose: `zendesk-dirsync servers accept DIRECTORY`. \
+                 Until then nobody of it is touched"
+            }
+            Self::Foreign { .. } => {
+                "correct `urls`; if it is meant to be another: `zendesk-dirsync servers accept DIRECTORY`. \
+                 Until then nobody of it is touched"
+            }
             Self::Incomplete(_) => "the next cycle reads again; nobody is removed on half a read",
             Self::Unfit(_) => "correct the configuration of the directory",
         }

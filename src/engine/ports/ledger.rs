@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 
-use super::{AcceptedLedger, BrakeLedger, DeedLedger, HandLedger, ImageLedger, KeepLedger, LeaseLedger, Revisions};
+use super::{
+    AcceptedLedger, BrakeLedger, DeedLedger, HandLedger, ImageLedger, KeepLedger, LeaseLedger, Revisions, ServerLedger,
+};
 use crate::domain::account::{KnownAccount, Trace};
 use crate::domain::assignment::PinKey;
 use crate::domain::brake::Experience;
@@ -215,6 +217,7 @@ pub trait Ledger:
     + KeepLedger
     + LeaseLedger
     + Revisions
+    + ServerLedger
     + Send
     + Sync
 {

@@ -14,6 +14,7 @@ mod lease;
 mod ledger;
 mod report;
 mod revision;
+mod servers;
 
 pub use accepted::AcceptedLedger;
 pub use brakes::BrakeLedger;
@@ -30,6 +31,7 @@ pub use ledger::{
 };
 pub use report::{Event, Progress, Report, ReportFault, Told};
 pub use revision::{Revision, Revisions};
+pub use servers::ServerLedger;
 
 use chrono::{DateTime, Utc};
 

@@ -113,6 +113,7 @@ pub(in crate::store) enum PresenceRecord {
     Found { state: StateRecord, dn: String, held_by: Vec<String> },
     Tombstone,
     NotFound { named_by: Vec<String> },
+    Outside { state: StateRecord, dn: String, held_by: Vec<String> },
 }
 
 impl PresenceRecord {
@@ -120,6 +121,10 @@ impl PresenceRecord {
         match presence {
             Presence::Found { state, dn, held_by } => {
                 Self::Found { state: StateRecord::of(state), dn: dn.as_str().to_owned(), held_by: held_by.clone() }
+            }
+            Presence::Outside { state, dn, held_by } => {
+                let held_by = held_by.clone();
+                Self::Outside { state: StateRecord::of(state), dn: dn.as_str().to_owned(), held_by }
             }
             Presence::Tombstone => Self::Tombstone,
             Presence::NotFound { named_by } => Self::NotFound { named_by: named_by.clone() },
@@ -130,6 +135,9 @@ impl PresenceRecord {
         Ok(match self {
             Self::Found { state, dn, held_by } => {
                 Presence::Found { state: state.state()?, dn: Dn::parse(&dn)?, held_by }
+            }
+            Self::Outside { state, dn, held_by } => {
+                Presence::Outside { state: state.state()?, dn: Dn::parse(&dn)?, held_by }
             }
             Self::Tombstone => Presence::Tombstone,
             Self::NotFound { named_by } => Presence::NotFound { named_by },

@@ -1,5 +1,7 @@
 //! The bytes on disk. When one of these changes, old stores can't be read any more: raise the version and keep a reader.
 
+use std::collections::BTreeMap;
+
 use expect_test::{Expect, expect};
 
 use super::{at, corp, cycle, entry, held, hold, intent, known, person};
@@ -7,6 +9,7 @@ use crate::domain::account::Standing;
 use crate::domain::assignment::PinKey;
 use crate::domain::id::Digest;
 use crate::domain::scope::GroupSeen;
+use crate::domain::server::Acquaintance;
 use crate::engine::ports::{HoldState, Trouble};
 use crate::store::records::{self, HoldHead, NotedIntent, Pinned, Stored};
 use crate::store::sealed::{self, Tree};
@@ -154,6 +157,23 @@ fn the_bytes_of_small_records() {
         6f
     "#]]
     .assert_eq(&hex(&records::write_trace(Standing::SuspendedByOthers, None)));
+}
+
+#[test]
+fn the_bytes_of_the_servers_of_a_directory() {
+    check(
+        Acquaintance {
+            trees: BTreeMap::from([("dc=x".into(), Some("id".into())), ("dc=y".into(), None)]),
+            last: "i1".into(),
+            replicas: BTreeMap::from([("i1".into(), 300), ("i2".into(), 0)]),
+            names: BTreeMap::from([("dc1".into(), "i1".into())]),
+            csns: BTreeMap::from([(("dc=x".into(), "001".into()), "2026#".into())]),
+        },
+        &expect![[r#"
+            020464633d78010269640464633d790002693102026931ac02026932000103646331026931010464
+            633d7803303031053230323623
+        "#]],
+    );
 }
 
 #[test]

@@ -17,21 +17,18 @@ const KINDS: [Dialect; 2] = [Dialect::OpenLdap, Dialect::ActiveDirectory];
 const PAGE: u32 = 5;
 const PEOPLE: usize = 12;
 const LEAVER: usize = 9;
-/// The result codes of RFC 4511 and its extensions, and everything between them.
-const CODES: std::ops::RangeInclusive<u32> = 1..=123;
-
 fn small_pages(settings: &mut DirectorySettings) {
     settings.page_size = PAGE;
 }
 
 fn short_waits(settings: &mut DirectorySettings) {
     settings.page_size = PAGE;
-    settings.timeout = Duration::from_millis(400);
-    settings.read_timeout = Duration::from_millis(1_500);
+    settings.timeout = Duration::from_millis(700);
+    settings.read_timeout = Duration::from_millis(2_500);
 }
 
 /// What a whole plan asks, in order, from a fresh log.
-async fn asked(settled: &mut Settled) -> Vec<LogEntry> {
+pub async fn asked(settled: &mut Settled) -> Vec<LogEntry> {
     settled.running.clear_log();
     let (removals, faults) = settled.removals().await;
     assert_eq!((removals, faults), (vec![format!("person-{LEAVER}@example.org")], vec![]), "a whole read");
@@ -43,7 +40,7 @@ fn is_root(entry: &LogEntry) -> bool {
     entry.base.is_empty()
 }
 
-fn searches(log: &[LogEntry]) -> Vec<LogEntry> {
+pub fn searches(log: &[LogEntry]) -> Vec<LogEntry> {
     log.iter().filter(|entry| entry.op == "search").cloned().collect()
 }
 
@@ -58,7 +55,7 @@ fn first_look_up(settled: &Settled, searches: &[LogEntry]) -> usize {
 
 /// What may come of a fault: nothing removed and a fault told; where the search is no part of the read's proof (the
 /// root DSE), the whole plan may stand.
-async fn nobody_is_removed(settled: &mut Settled, what: &str, entry: &LogEntry) {
+pub async fn nobody_is_removed(settled: &mut Settled, what: &str, entry: &LogEntry) {
     let writes = settled.zendesk.writes().len();
     let (removals, faults) = settled.removals().await;
     if is_root(entry) && faults.is_empty() {
@@ -79,32 +76,8 @@ async fn nobody_else_is_removed(settled: &mut Settled, what: &str) {
     assert!(removals.is_empty() != faults.is_empty(), "{what}: {removals:?}, {faults:?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_result_code_at_every_search_is_a_fault_and_removes_nobody() {
-    for dialect in KINDS {
-        let mut settled = Settled::new(dialect, PEOPLE, &[LEAVER], small_pages).await;
-        let searches = searches(&asked(&mut settled).await);
-        assert!(searches.len() > PEOPLE / PAGE as usize, "{searches:#?}");
-        for (at, entry) in searches.iter().enumerate() {
-            for code in CODES {
-                // A look-up by id that finds nothing is an answer: 32 says so. It is tested with the absences.
-                if code == 32 && !is_paged(entry) {
-                    continue;
-                }
-                let nth = u32::try_from(at + 1).expect("a small number");
-                settled.running.clear_faults();
-                settled.running.push_faults(vec![Fault::new(Op::Search, Do::Result(code)).nth(nth)]);
-                let what = format!("{dialect:?}: result {code} at search {nth} ({} {})", entry.base, entry.filter);
-                nobody_is_removed(&mut settled, &what, entry).await;
-            }
-        }
-        settled.running.clear_faults();
-        asked(&mut settled).await;
-    }
-}
-
 /// Whether a search carried the control of RFC 2696.
-fn is_paged(entry: &LogEntry) -> bool {
+pub fn is_paged(entry: &LogEntry) -> bool {
     entry.controls.iter().any(|control| control == "1.2.840.113556.1.4.319")
 }
 

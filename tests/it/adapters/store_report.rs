@@ -17,12 +17,13 @@ use zendesk_dirsync::domain::lease::{InstanceId, LeaseMark};
 use zendesk_dirsync::domain::outcome::Notice;
 use zendesk_dirsync::domain::pause::{Pause, Pauses};
 use zendesk_dirsync::domain::scope::GroupSeen;
+use zendesk_dirsync::domain::server::Acquaintance;
 use zendesk_dirsync::domain::trial::{Quarantine, Trial};
 use zendesk_dirsync::engine::Ending;
 use zendesk_dirsync::engine::ports::{
     AcceptedLedger, AppStanding, BrakeLedger, CycleSummary, DeedCycle, DeedLedger, HandLedger, HoldRecord, ImageLedger,
-    Intent, KeepLedger, Label, LeaseLedger, Ledger, LedgerFault, Report, ReportFault, Revision, Revisions, Settlement,
-    Told, Trouble,
+    Intent, KeepLedger, Label, LeaseLedger, Ledger, LedgerFault, Report, ReportFault, Revision, Revisions,
+    ServerLedger, Settlement, Told, Trouble,
 };
 use zendesk_dirsync::report::journal::Journal;
 use zendesk_dirsync::report::verify::verify;
@@ -237,6 +238,18 @@ impl DeedLedger for Watched<SledLedger> {
     }
     fn prune_deeds(&mut self) -> Result<(), LedgerFault> {
         self.during("prune_deeds", |inner| inner.prune_deeds())
+    }
+}
+
+impl ServerLedger for Watched<SledLedger> {
+    fn acquaintance(&self, directory: &DirectoryName) -> Result<Option<Acquaintance>, LedgerFault> {
+        self.inner.acquaintance(directory)
+    }
+    fn acquaint(&mut self, directory: &DirectoryName, known: Option<&Acquaintance>) -> Result<(), LedgerFault> {
+        self.during("acquaint", |inner| inner.acquaint(directory, known))
+    }
+    fn redirect(&mut self, app: &AppName) -> Result<(), LedgerFault> {
+        self.during("redirect", |inner| inner.redirect(app))
     }
 }
 

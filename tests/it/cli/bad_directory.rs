@@ -256,3 +256,56 @@ fn an_ambiguous_group_name_holds_and_the_others_are_served() {
     rig.assert_served(&["alice", "gail"]);
     rig.assert_unserved(&["outsider01"]);
 }
+
+#[test]
+fn a_restored_directory_is_not_read_until_it_is_accepted() {
+    let rig = Rig::unbraked();
+    let backup = rig.corp().backup();
+    rig.change(&hire("support", "gail", "Gail", "Gray"));
+    rig.once().expect(0);
+    let mark = rig.mark();
+    rig.corp().restore(&backup);
+    let cycle = rig.once().expect(5);
+    let text = rig.neat(&cycle.stderr);
+    let csns: Vec<&str> = text.split_whitespace().filter(|word| word.ends_with("#000000#000#000000")).collect();
+    let text = text.replace(csns[0], "CSN");
+    expect![[r#"
+        fault: ldaps://localhost:LDAPPORT: its data may be older than those that were read
+            before: the last change of provider 000 that it has in dc=example,dc=org is
+            20260101000000.000038Z#000000#000#000000, and
+            CSN was read before: it lags, or was
+            restored
+          hint: see to its replication; if it was restored on purpose: `zendesk-dirsync
+              servers accept DIRECTORY`. Until then nobody of it is touched
+        cycle CYCLE ended: support: 0 done, 0 failed, 0 held, 0 rejected,
+            0 in conflict, of 7 accounts; a directory was not read in full
+    "#]]
+    .assert_eq(&text);
+    assert_eq!(rig.writes_since(mark), []);
+    let fault = rig.told("cycle").into_iter().rev().find(|record| record["cause"]["code"] != "ended").unwrap();
+    assert_eq!(fault["error"]["type"], "directory_behind");
+
+    let listed = rig.run(&["servers", "list", "--format", "json"]).expect(0).stdout;
+    let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!((&listed[0]["directory"], &listed[0]["last"]), (&"corp".into(), &"contextCSN".into()));
+    rig.run(&["servers", "accept", "corp"]).expect(2);
+    rig.run(&["servers", "accept", "corpse", "--yes"]).expect(2);
+    expect![[r#"
+        corp: no server is remembered; the next complete read is
+        The server that is read next counts from then on. Whatever would be done for its
+            people waits once: see `holds list` after the next cycle.
+    "#]]
+    .assert_eq(&rig.run(&["servers", "accept", "corp", "--yes"]).expect(0).stdout);
+    assert_eq!(
+        rig.told("approve").last().map(|record| record["cause"]["code"].clone()),
+        Some("server_accepted".into())
+    );
+    // gail isn't in the backup at all: the first read only makes a note of it, and the second waits for a look.
+    rig.once().expect(0);
+    let cycle = rig.once().expect(4);
+    assert!(cycle.stderr.contains("waits for a look"), "{}", cycle.stderr);
+    assert_eq!(rig.writes_since(mark), [], "what an accepted server shows waits once");
+    rig.approve_everything();
+    rig.once().expect(0);
+    assert!(rig.account(&mail("gail")).unwrap().suspended);
+}

@@ -73,7 +73,8 @@ fn the_check_shows_how_to_repeat_each_line() {
         good     the configuration is in order
         good     directory corp: ldaps://localhost:LDAPPORT: TLS, bound as
             cn=reader,ou=services,dc=example,dc=org; The OpenLDAP Project
-            dc=example,dc=org
+            dc=example,dc=org; contextCSN of 1 provider, the newest
+            20260101000000.000038Z#000000#000#000000
                  tr -d '\n' <PASSWORDFILE | LDAPTLS_CACERT=DIR/tls/ca.pem ldapsearch -x -LLL -o ldif-wrap=no -H ldaps://localhost:LDAPPORT -D cn=reader,ou=services,dc=example,dc=org -y /dev/stdin -b '' -s base '(objectClass=*)' namingContexts
         good     directory corp: the base dc=example,dc=org is there
                  tr -d '\n' <PASSWORDFILE | LDAPTLS_CACERT=DIR/tls/ca.pem ldapsearch -x -LLL -o ldif-wrap=no -H ldaps://localhost:LDAPPORT -D cn=reader,ou=services,dc=example,dc=org -y /dev/stdin -b dc=example,dc=org -s base '(objectClass=*)' 1.1

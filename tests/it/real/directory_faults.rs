@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::time::Instant;
+use zendesk_dirsync::domain::dn::Dn;
+use zendesk_dirsync::domain::settings::{Canary, DirectorySettings};
 use zendesk_dirsync::engine::ports::ReadFault;
 use zendesk_dirsync::engine::{CycleReport, Ending};
 
@@ -171,6 +173,36 @@ async fn rights_that_are_withdrawn_remove_nobody() {
         let plan = settled.rig.plan().await;
         assert!(plan.changes.is_empty() && plan.faults.is_empty(), "{what}, given back: {plan:#?}");
         settled.rig.cycle().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_canary_falls_silent_with_the_rights_that_it_needs() {
+    for place in [Place::Slapd, Place::Samba] {
+        let Some(settled) = Settled::at(place).await else { continue };
+        let company = Scenario::load().with_bulk(BULK).company();
+        let (staff, kim) =
+            (settled.host.renderer.group_dn(&company, "staff"), settled.host.renderer.person_dn(&company, "kim"));
+        let canary = |dn: &str, attribute: Option<&str>| Canary {
+            dn: Dn::parse(dn).expect("a DN"),
+            attribute: attribute.map(str::to_owned),
+        };
+        let canaries = vec![canary(&staff, Some("member")), canary(&kim, Some("mail")), canary(&kim, None)];
+        let settings = DirectorySettings { canaries, ..settled.host.settings() };
+        let mut directory = ldap(settings, &settled.host.password());
+        let seen = read(&mut directory, order(&[&staff]), |_| {}).await;
+        seen.end.unwrap_or_else(|fault| panic!("{place:?}: {fault}"));
+        // Samba has no rights that could be changed from here.
+        if place == Place::Samba {
+            continue;
+        }
+        let all = "to * by dn.exact=\"cn=svc,dc=example,dc=org\" read by self read by anonymous auth by * none";
+        for hidden in ["to attrs=member by * none".to_owned(), format!("to dn.exact=\"{kim}\" by * none")] {
+            rights(&settled.host, &[&hidden, all]);
+            let fault = read(&mut directory, order(&[&staff]), |_| {}).await.end.expect_err("a canary is silent");
+            assert!(fault.to_string().contains("can't see"), "{hidden}: {fault}");
+        }
+        rights(&settled.host, &[all]);
     }
 }
 

@@ -2,4 +2,5 @@
 
 mod directory;
 mod directory_faults;
+mod directory_servers;
 mod four_way;

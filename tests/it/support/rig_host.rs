@@ -227,6 +227,8 @@ pub fn settings(name: &DirectoryName, dialect: Dialect, base: &str, url: &str, b
         people_filter: kind.people_filter().to_owned(),
         group_filter: kind.group_filter().to_owned(),
         member_attribute: "member".to_owned(),
+        canaries: Vec::new(),
+        ignored_contexts: Vec::new(),
         ranges: Ranges::AsServed,
         page_size: PAGE_SIZE,
         timeout: Duration::from_secs(10),

@@ -20,6 +20,7 @@ pub fn order(groups: &[&str]) -> ReadOrder {
         groups: groups.iter().map(group).collect(),
         attributes: BTreeSet::from(["mail".to_owned(), "displayname".to_owned()]),
         now: noon(),
+        known: None,
     }
 }
 

@@ -40,6 +40,7 @@ fn each_departure_has_its_cause_and_class() {
         (disabled(), CauseCode::Disabled),
         (Departure::Unusable(expired), CauseCode::Expired),
         (Departure::LeftGroups, CauseCode::OutOfScope),
+        (Departure::MovedOut { dn: Dn::parse("cn=a,ou=former").unwrap() }, CauseCode::OutOfScope),
         (Departure::Tombstone, CauseCode::Gone),
     ];
     for (departure, code) in cases {
@@ -73,7 +74,7 @@ fn somebody_unreadable_is_guarded_and_somebody_still_held_is_told_as_unseen() {
     let unreadable = Departure::Unreadable { named_by: vec!["support".into()] };
     let change = change(&rules(), departed(known(1), Some(observed(1)), unreadable));
     assert_eq!((change.guard, change.class), (Some(Guard::Unreadable), Class::RemovalByAbsence));
-    let held = Departure::StillHeld { held_by: vec!["support".into()] };
+    let held = Departure::StillHeld { held_by: vec!["support".into()], outside: None };
     let plan = planned(&rules(), vec![departed(known(1), Some(observed(1)), held)]);
     assert_eq!((plan.changes.len(), plan.rejected.len()), (0, 1));
 }
@@ -152,4 +153,57 @@ fn a_change_keeps_the_account_as_it_was_seen_and_its_digest_does_not() {
     assert_eq!(updated.before.as_deref(), Some(&account));
     let new = change(&rules(), wanted(desired(1), None, Found::default()));
     assert_eq!(new.before, None);
+}
+
+#[test]
+fn every_cause_of_a_departure_has_words_of_its_own() {
+    let named = || vec!["Support".to_owned()];
+    let causes = [
+        disabled(),
+        Departure::LeftGroups,
+        Departure::MovedOut { dn: Dn::parse("cn=a,ou=former").unwrap() },
+        Departure::Tombstone,
+        Departure::Absent,
+        Departure::Unreadable { named_by: named() },
+        Departure::StillHeld { held_by: named(), outside: None },
+        Departure::StillHeld { held_by: named(), outside: Some(Dn::parse("cn=a,ou=former").unwrap()) },
+    ];
+    let words: Vec<String> = causes.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        words,
+        [
+            "userAccountControl 514",
+            "found, and in none of the groups",
+            "found at cn=a,ou=former, outside of the configured bases, and in none of the groups",
+            "deleted: the directory keeps a tombstone",
+            "not found in two complete reads, and no group names the entry",
+            "can't be read any more: not found, but still named by Support",
+            "still held by Support",
+            "found at cn=a,ou=former, outside of the configured bases, and still held by Support",
+        ]
+    );
+}
+
+#[test]
+fn by_a_server_that_was_never_read_before_nobody_goes_and_by_another_only_whoever_went_before() {
+    let decided = |standpoint, missed: Option<&str>, departure: Departure| {
+        let known = KnownAccount { missed: missed.map(cycle), ..known(1) };
+        let mut case = departed(known, Some(observed(1)), departure);
+        if let Case::Departed { standpoint: one, .. } = &mut case {
+            *one = standpoint;
+        }
+        let plan = planned(&rules(), vec![case]);
+        let noted = plan.waiting.first().is_some_and(|one| one.known.missed == Some(plan.based_on.cycle.clone()));
+        (plan.changes.len(), plan.waiting.len(), noted)
+    };
+    for departure in [Departure::LeftGroups, disabled(), Departure::Tombstone, Departure::Absent] {
+        let shown = departure != Departure::Absent;
+        let at_once = (usize::from(shown), usize::from(!shown), !shown);
+        assert_eq!(decided(Standpoint::Steady, None, departure.clone()), at_once, "{departure:?}");
+        assert_eq!(decided(Standpoint::Steady, Some("c0"), departure.clone()), (1, 0, false), "{departure:?}");
+        assert_eq!(decided(Standpoint::Other, None, departure.clone()), (0, 1, true), "{departure:?}");
+        assert_eq!(decided(Standpoint::Other, Some("c0"), departure.clone()), (1, 0, false), "{departure:?}");
+        assert_eq!(decided(Standpoint::New, None, departure.clone()), (0, 1, false), "{departure:?}");
+        assert_eq!(decided(Standpoint::New, Some("c0"), departure.clone()), (0, 1, false), "{departure:?}");
+    }
 }

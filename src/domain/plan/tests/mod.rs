@@ -181,7 +181,13 @@ fn wanted(desired: DesiredAccount, known: Option<KnownAccount>, found: Found) ->
 }
 
 fn departed(known: KnownAccount, observed: Option<ObservedAccount>, departure: Departure) -> Case {
-    Case::Departed { known: Box::new(known), observed: observed.map(Box::new), departure, guard: None }
+    Case::Departed {
+        known: Box::new(known),
+        observed: observed.map(Box::new),
+        departure,
+        guard: None,
+        standpoint: Standpoint::Steady,
+    }
 }
 
 fn cycle(name: &str) -> CycleId {

@@ -10,9 +10,8 @@ use zendesk_dirsync::domain::assignment::{GroupRef, Membership};
 use zendesk_dirsync::domain::dn::Dn;
 use zendesk_dirsync::domain::entry::{Entry, GroupPath, GroupStep};
 use zendesk_dirsync::domain::id::{DirectoryName, EntryId};
-use zendesk_dirsync::domain::scope::{
-    CompleteRead, GroupSeen, Presence, ReadEnd, Resolved, ServerIdentity, Sight, Sighting, Tally,
-};
+use zendesk_dirsync::domain::scope::{CompleteRead, GroupSeen, Presence, ReadEnd, Resolved, Sight, Sighting, Tally};
+use zendesk_dirsync::domain::server::ServerIdentity;
 use zendesk_dirsync::engine::ports::{Directory, GroupLook, GroupOrder, GroupThere, Named, ReadFault, ReadOrder};
 
 use super::company::{Company, Group, Person};

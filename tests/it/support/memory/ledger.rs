@@ -12,6 +12,7 @@ use zendesk_dirsync::domain::keep::Keep;
 use zendesk_dirsync::domain::lease::LeaseMark;
 use zendesk_dirsync::domain::pause::Pauses;
 use zendesk_dirsync::domain::scope::GroupSeen;
+use zendesk_dirsync::domain::server::Acquaintance;
 use zendesk_dirsync::engine::ports::{
     AppStanding, CycleSummary, HoldRecord, Intent, Label, Ledger, LedgerFault, Revision, Revisions, Settlement, Trouble,
 };
@@ -43,9 +44,11 @@ pub struct LedgerState {
     pub labels: BTreeMap<(AppName, PersonId), Label>,
     pub configurations: BTreeMap<AppName, String>,
     pub images: Images,
+    pub servers: BTreeMap<DirectoryName, Acquaintance>,
     pub instance: Option<[u8; 16]>,
     pub leases: BTreeMap<AppName, LeaseMark>,
     pub doubted: BTreeSet<AppName>,
+    pub redirected: BTreeSet<AppName>,
     /// In the order in which they were begun.
     pub deeds: Vec<Deed>,
 }
@@ -202,6 +205,7 @@ impl Ledger for MemoryLedger {
             (true, ..) => Experience::Settled,
             (false, true, _) => Experience::Replaced,
             (false, false, true) => Experience::Doubted,
+            (false, false, false) if state.redirected.contains(app) => Experience::Redirected,
             (false, false, false) => Experience::First,
         };
         let used = |(key, known): &(&(AppName, PersonId), &KnownAccount)| key.0 == *app && known.standing.in_use();
@@ -212,6 +216,7 @@ impl Ledger for MemoryLedger {
         self.mutate(|state| {
             state.accepted.insert(app.clone(), ());
             state.doubted.remove(app);
+            state.redirected.remove(app);
             Ok(())
         })
     }

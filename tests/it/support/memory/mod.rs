@@ -19,6 +19,7 @@ mod keeps;
 mod lease;
 mod ledger;
 mod report;
+mod servers;
 mod wire;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -37,7 +37,7 @@ pub use faults::{Do, Fault, Op};
 pub use ldif::LdifError;
 pub use load::ApplyError;
 pub use message::Scope;
-pub use server::{Running, start};
+pub use server::{Backup, Running, start};
 pub use store::{Change, ChangeKind};
 
 /// The server that the sandbox stands in for.

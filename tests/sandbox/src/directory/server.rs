@@ -43,6 +43,10 @@ impl Shared {
     }
 }
 
+/// What a server held at some time.
+#[derive(Clone)]
+pub struct Backup(Store);
+
 /// A server that runs until it is shut down or dropped.
 pub struct Running {
     address: SocketAddr,
@@ -200,6 +204,17 @@ impl Running {
     /// AD: gives the server another invocationId, as restoring it from a backup does.
     pub fn renew_invocation(&self) {
         self.shared.state().store.renew_invocation();
+    }
+
+    /// The whole content as it is now, with the numbers of its changes.
+    pub fn backup(&self) -> Backup {
+        Backup(self.shared.state().store.clone())
+    }
+
+    /// Puts the content of a backup in place, of this server or another of the same kind: what a server that was rolled
+    /// back shows, or a replica that hasn't heard of anything since.
+    pub fn restore(&self, backup: &Backup) {
+        self.shared.state().store = backup.0.clone();
     }
 
     /// Stops; open connections are cut.

@@ -96,6 +96,7 @@ pub struct Change {
     pub attributes: Vec<String>,
 }
 
+#[derive(Clone)]
 pub(super) struct Store {
     pub(super) kind: Kind,
     pub(super) refint: bool,

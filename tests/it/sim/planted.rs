@@ -4,7 +4,7 @@
 use super::seeds::{Go, run_all};
 
 /// Seeds among which each must be found, unless a person asks for more.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 1_000;
 
 /// What is guarded, by the name of the fault that takes the guard away.
 const PLANTS: &[(&str, &str)] = &[

@@ -8,6 +8,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::id::AppName;
 
+/// How long a clock that may have leapt must show a pause as over.
+const BELIEVED_AFTER: TimeDelta = TimeDelta::minutes(30);
+
 /// Longest time between two looks at a clock that is taken for time that truly went by.
 const CREDIBLE: TimeDelta = TimeDelta::hours(1);
 
@@ -48,16 +51,20 @@ impl Pause {
         self.until.is_some_and(|until| until <= now)
     }
 
-    /// Looks at the pause in a cycle, or in between. A clock that jumped ahead doesn't end it: after a leap, the next look must find the
-    /// time over as well, and by then such a clock was put right or is believed.
+    /// Looks at the pause in a cycle, or in between. A clock that jumped ahead doesn't end it: a look half an hour later
+    /// must find the time over as well, and by then such a clock was put right or is believed.
     pub fn look(&self, now: DateTime<Utc>) -> Look {
         let Some(until) = self.until else { return Look::Stands(self.clone()) };
         if now < until {
             return Look::Stands(Self { seen: now, over: None, ..self.clone() });
         }
         let went_on = now >= self.seen && now - self.seen <= CREDIBLE;
-        let again = self.over.is_some_and(|first| now > first);
-        if went_on || again { Look::Ends } else { Look::Stands(Self { seen: now, over: Some(now), ..self.clone() }) }
+        // Seen beyond its time by a clock that went back since: that was no look at this time.
+        let first = self.over.filter(|first| *first <= now).unwrap_or(now);
+        if self.over.is_none() && went_on || now - first >= BELIEVED_AFTER {
+            return Look::Ends;
+        }
+        Look::Stands(Self { seen: now, over: Some(first), ..self.clone() })
     }
 }
 
@@ -109,7 +116,8 @@ mod tests {
         let leapt = after(&pause, 100_000).expect("one look after a leap doesn't end it");
         let right = after(&leapt, 30).expect("its time isn't over");
         assert!(after(&right, 100_000).is_some(), "another leap is a first one again");
-        assert!(after(&leapt, 100_015).is_none(), "a clock that stays is believed");
+        let soon = after(&leapt, 100_029).expect("it may not have been put right yet");
+        assert!(after(&soon, 100_030).is_none(), "a clock that stays is believed");
     }
 
     #[test]
@@ -122,6 +130,6 @@ mod tests {
     #[test]
     fn a_service_that_stood_still_longer_than_its_pause_takes_two_cycles_to_end_it() {
         let first = after(&pause(Some(60)), 5_000).unwrap();
-        assert!(after(&first, 5_001).is_none());
+        assert!(after(&first, 5_030).is_none());
     }
 }

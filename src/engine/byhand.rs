@@ -201,9 +201,12 @@ impl<P: Ports> Engine<P> {
         };
         let hint =
             "people are named by mail, name, immutable id or Zendesk id; who isn't managed is changed at Zendesk";
-        let found = match one(user, self.planner().managed(user, app.as_ref())?, ("who is managed", hint)) {
+        let managed = self.planner().managed(user, app.as_ref())?;
+        let nobody = managed.is_empty();
+        let found = match one(user, managed, ("who is managed", hint)) {
             Ok(found) => found,
-            Err(refusal) => return Ok(self.released(user, app.as_ref())?.unwrap_or(refusal)),
+            Err(refusal) if nobody => return Ok(self.released(user, app.as_ref())?.unwrap_or(refusal)),
+            Err(refusal) => return Ok(refusal),
         };
         // Ending access everywhere is meant; letting go everywhere may not be.
         if found.len() > 1 && order != HandOrder::Deprovision {

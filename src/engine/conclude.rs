@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
-
 use crate::domain::account::KnownAccount;
 use crate::domain::brake::{Experience, Hold, HoldReason};
 use crate::domain::change::Confirm;
@@ -21,9 +19,6 @@ use super::{Abort, Engine, Ports};
 
 /// What waits is told again after so many seconds: a daily cycle may begin a little earlier than the last one.
 const REMIND_AFTER: u64 = 23 * 60 * 60;
-
-/// How long what was decided about somebody is kept who has no account and can't be seen.
-const UNSEEN_MAX: TimeDelta = TimeDelta::days(28);
 
 /// What concluding an app found new.
 pub(super) struct Concluded {
@@ -74,7 +69,7 @@ impl<P: Ports> Engine<P> {
         let troubles_new = self.troubles(plan, reads.complete, run)?;
         let now = self.clock.now();
         let standing = standing_holds(&self.ledger, &plan.app)?;
-        let shown = Shown::of(plan, begun, reads.unread).with(self.unseen(plan, &standing, now)?);
+        let shown = Shown::of(plan, begun, reads.unread).with(self.unseen(plan, &standing)?);
         let (records, new) = renew(&standing, &plan.app, held, &shown, now);
         for record in &new {
             let seq = run.next_seq();
@@ -119,19 +114,15 @@ impl<P: Ports> Engine<P> {
         Ok(Concluded { held: held_count, brakes, troubles_new })
     }
 
-    /// People in holds who have no account here and aren't planned for: whoever can't be seen for a while is no leaver,
-    /// and what was decided about them stands until they are seen again.
-    fn unseen(
-        &self,
-        plan: &Plan,
-        standing: &[HoldRecord],
-        now: DateTime<Utc>,
-    ) -> Result<BTreeSet<PersonId>, LedgerFault> {
+    /// People who were decided against and have no account in use: nothing is planned for them while they can't be seen,
+    /// and they are nobody's leavers. What was decided stands until they are seen again, however long that takes.
+    fn unseen(&self, plan: &Plan, standing: &[HoldRecord]) -> Result<BTreeSet<PersonId>, LedgerFault> {
         let kept: BTreeSet<&PersonId> = plan.kept.iter().map(|one| &one.person).collect();
         let mut unseen = BTreeSet::new();
-        for record in standing.iter().filter(|record| now - last_word(record) < UNSEEN_MAX) {
+        for record in standing.iter().filter(|record| matches!(record.state, HoldState::Rejected { .. })) {
             for change in record.changes.iter().filter(|change| !kept.contains(&change.person)) {
-                if self.ledger.known(&plan.app, &change.person)?.is_none() {
+                let known = self.ledger.known(&plan.app, &change.person)?;
+                if known.is_none_or(|known| !known.standing.in_use()) {
                     unseen.insert(change.person.clone());
                 }
             }
@@ -302,12 +293,4 @@ const fn waits_for_first(reason: &HoldReason) -> bool {
             | HoldReason::Rejected
             | HoldReason::Undecided(_)
     )
-}
-
-/// When a hold was last decided about, or else when it began.
-const fn last_word(record: &HoldRecord) -> DateTime<Utc> {
-    match &record.state {
-        HoldState::Waiting => record.since,
-        HoldState::Approved { at, .. } | HoldState::Rejected { at, .. } => *at,
-    }
 }

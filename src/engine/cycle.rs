@@ -154,9 +154,9 @@ impl<P: Ports> Planner<'_, P> {
                     let (plan, review) = self.brake(at, proposed.plan, &missing, &edit, &wholes)?;
                     named.extend(only.map(|user| planned(&plan, user)).unwrap_or_default());
                     let pair = match only {
-                        Some(user) => {
+                        Some(_) => {
                             let mine = named.iter().filter(|one| one.app == app).map(|one| one.person.clone());
-                            narrow(plan, review, user, &mine.collect())
+                            narrow(plan, review, &mine.collect())
                         }
                         None => (plan, review),
                     };

@@ -1,14 +1,16 @@
 //! Keeps as people see them: listed, and lifted.
 
+use std::collections::BTreeSet;
+
 use chrono::SecondsFormat;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id::{AppName, CycleId};
-use crate::domain::keep::Keep;
+use crate::domain::keep::{Keep, KeepReason};
 use crate::domain::outcome::{Notice, Subject, Verdict};
 
 use super::command::Reply;
-use super::naming::{Someone, one};
+use super::naming::{Someone, one, several};
 use super::ports::{Clock, HandLedger as _, KeepLedger as _, Ledger as _, LedgerFault, Report};
 use super::{Abort, Engine, Ports};
 
@@ -77,11 +79,19 @@ impl<P: Ports> Engine<P> {
     /// The refusal of an order for somebody who isn't managed because a person released them.
     pub(super) fn released(&self, user: &str, app: Option<&AppName>) -> Result<Option<Reply>, LedgerFault> {
         let mut all = self.everybody_kept()?;
-        all.retain(|(one, _)| one.account.is_none() && app.is_none_or(|app| one.app == *app) && one.is(user));
+        all.retain(|(one, keep)| {
+            let released = keep.reason == KeepReason::Released && one.account.is_none();
+            released && app.is_none_or(|app| one.app == *app) && one.is(user)
+        });
+        let people: BTreeSet<_> = all.iter().map(|(one, _)| &one.person).collect();
+        if people.len() > 1 {
+            return Ok(Some(several(user, &all.iter().map(|(one, _)| one.clone()).collect::<Vec<_>>())));
+        }
         let Some((someone, keep)) = all.first() else { return Ok(None) };
         let at = keep.at.to_rfc3339_opts(SecondsFormat::Secs, true);
         let message = format!("{user:?} is not managed in {}: {}, by {} at {at}", someone.app, keep.reason, keep.by);
-        let hint = format!("`zendesk-dirsync keeps lift {}` has them managed again", someone.person.entry);
+        let (id, app) = (&someone.person.entry, &someone.app);
+        let hint = format!("`zendesk-dirsync keeps lift {id} --app {app}` has them managed again");
         Ok(Some(Reply::refused(2, "not_managed", message, &hint)))
     }
 

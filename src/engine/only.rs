@@ -11,7 +11,6 @@ use super::apply::Run;
 use super::command::Reply;
 use super::cycle::Prepared;
 use super::naming::{Someone, one};
-use super::propose::names;
 use super::{CycleReport, Ending, Engine, Ports};
 
 /// Everybody of this name in a plan.
@@ -35,22 +34,15 @@ pub(super) fn planned(plan: &Plan, user: &str) -> Vec<Someone> {
     all.filter(|one| one.is(user)).collect()
 }
 
-/// One person's part of a plan; `people` is whom the name fits. The brake has looked at the whole: one by one is no way around a limit.
-pub(super) fn narrow(mut plan: Plan, review: Review, user: &str, people: &BTreeSet<PersonId>) -> (Plan, Review) {
-    let is = |email: &str, name: &str, person: &PersonId| {
-        names(user, email, name, person) || crate::planted("one is everybody")
-    };
-    let wanted = |change: &Change| is(change.email.as_str(), &change.name, &change.person);
+/// One person's part of a plan; `people` is whom the name fits. The brake has looked at the whole: one by one is no way
+/// around a limit.
+pub(super) fn narrow(mut plan: Plan, review: Review, people: &BTreeSet<PersonId>) -> (Plan, Review) {
+    let is = |person: &PersonId| people.contains(person) || crate::planted("one is everybody");
+    let wanted = |change: &Change| is(&change.person);
     plan.changes.retain(wanted);
-    plan.conflicts.retain(|one| is(one.user.as_str(), &one.name, &one.person));
-    plan.rejected.retain(|one| {
-        let email = one.user.as_ref().map_or("", |email| email.as_str());
-        is(email, one.name.as_deref().unwrap_or_default(), &one.person)
-    });
-    plan.waiting.retain(|one| {
-        let known = &one.known;
-        is(known.written.email.as_str(), &known.written.name, &known.person)
-    });
+    plan.conflicts.retain(|one| is(&one.person));
+    plan.rejected.retain(|one| is(&one.person));
+    plan.waiting.retain(|one| is(&one.known.person));
     plan.kept.retain(|one| people.contains(&one.person));
     plan.unkept.retain(|person| people.contains(person));
     plan.refreshed.retain(|known| people.contains(&known.person));

@@ -101,7 +101,7 @@ impl<P: Ports> Engine<P> {
         let told = self.report.told(&intent.cycle, intent.seq)?;
         // Ended sessions can't be seen; where a seat is gone, they were ended before it.
         let had_seat = |deed: &Deed| deed.before.as_ref().is_some_and(|before| before.role != Role::EndUser);
-        let unseen = by_hand && told == Told::No && !deed.as_ref().is_some_and(had_seat);
+        let unseen = by_hand && told != Told::Done && !deed.as_ref().is_some_and(had_seat);
         let amiss = amiss.or_else(|| (unseen && found.is_some()).then_some(Halfway::Unseen));
         let unended = by_hand && (amiss.is_some() || found.is_none());
         let asked = deed.as_ref().is_none_or(|deed| deed.end == DeedEnd::Unknown);

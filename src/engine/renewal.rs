@@ -27,6 +27,8 @@ pub(super) struct Shown {
     unread: BTreeSet<DirectoryName>,
     /// People who aren't as they should be, whatever is planned for them.
     unsettled: BTreeSet<PersonId>,
+    /// People who were decided against and can't be seen.
+    unseen: BTreeSet<PersonId>,
 }
 
 impl Shown {
@@ -47,13 +49,13 @@ impl Shown {
             begun: begun.clone(),
             unread: unread.clone(),
             unsettled,
+            unseen: BTreeSet::new(),
         }
     }
 
-    /// With people who can't be seen, and may be planned for again.
-    pub(super) fn with(mut self, unseen: BTreeSet<PersonId>) -> Self {
-        self.unsettled.extend(unseen);
-        self
+    /// With people who were decided against, and of whom nothing shows that they are as they should be.
+    pub(super) fn with(self, unseen: BTreeSet<PersonId>) -> Self {
+        Self { unseen, ..self }
     }
 
     /// Whether a record is about somebody of whose directory nothing is planned: nothing of it is forgotten.
@@ -157,7 +159,9 @@ fn carry_over(record: &HoldRecord, kept: &mut Vec<HoldRecord>, shown: &Shown, no
         (HoldState::Rejected { .. } | HoldState::Waiting, Some(_)) => {}
         (HoldState::Rejected { .. }, None) => {
             let mut record = record.clone();
-            record.changes.retain(|change| silent || shown.outstanding(change));
+            record
+                .changes
+                .retain(|change| silent || shown.outstanding(change) || shown.unseen.contains(&change.person));
             if !record.changes.is_empty() {
                 kept.push(record);
             }

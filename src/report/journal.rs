@@ -19,7 +19,7 @@ use super::record::{self, NOTHING_BEFORE, ReportRecord};
 use super::rotate::{Hook, Step};
 use crate::domain::change::Action;
 use crate::domain::id::CycleId;
-use crate::domain::outcome::Notice;
+use crate::domain::outcome::{Notice, Verdict};
 use crate::domain::settings::ReportSettings;
 use crate::engine::ports::{Report, ReportFault, Told};
 
@@ -194,11 +194,17 @@ impl Report for Journal {
         self.attend()?;
         let listed = self.files.closed().map_err(|why| fault(self.files.dir(), &why))?;
         let active = files::open_file(self.files.active()).map(|file| Lines::of_file(self.files.active(), file));
-        let newest_first = std::iter::once(active).chain(listed.iter().rev().map(files::Closed::open));
-        for lines in newest_first {
-            let lines = lines.map_err(|why| fault(self.files.active(), &why))?;
-            if has(lines, cycle, seq).map_err(|why| fault(self.files.active(), &why))? {
-                return Ok(Told::Yes);
+        let told = active.and_then(|lines| search(lines, cycle, seq));
+        let told = told.map_err(|why| fault(self.files.active(), &why))?;
+        if told != Told::No {
+            return Ok(told);
+        }
+        for closed in listed.iter().rev() {
+            match closed.open().and_then(|lines| search(lines, cycle, seq)) {
+                Ok(Told::No) => {}
+                Ok(told) => return Ok(told),
+                // At worst something is told twice: a file that nobody needs must not keep a leaver in.
+                Err(why) => tracing::warn!(file = ?closed, %why, "closed report not searched"),
             }
         }
         Ok(Told::No)
@@ -232,9 +238,9 @@ impl Active {
     }
 }
 
-/// Whether a file has an account's record of a cycle and place. Names of cycles don't tell in which file to look: a
+/// What a file has of an account's record of a cycle and place. Names of cycles don't tell in which file to look: a
 /// clock that went back names later cycles as if they were earlier ones.
-fn has(lines: Lines, cycle: &CycleId, seq: u64) -> io::Result<bool> {
+fn search(lines: Lines, cycle: &CycleId, seq: u64) -> io::Result<Told> {
     let name = cycle.as_str().as_bytes();
     for line in lines {
         let bytes = line?.bytes;
@@ -246,10 +252,11 @@ fn has(lines: Lines, cycle: &CycleId, seq: u64) -> io::Result<bool> {
         // Records of no account have places of their own.
         let of_account = Action::parse(&record.action).is_some();
         if of_account && record.seq == seq && record.cycle == cycle.as_str() {
-            return Ok(true);
+            let done = [Verdict::Done, Verdict::Already].iter().any(|verdict| record.result == verdict.as_str());
+            return Ok(if done { Told::Done } else { Told::Otherwise });
         }
     }
-    Ok(false)
+    Ok(Told::No)
 }
 
 /// Keeps other processes from writing: a lock file of its own, because the report itself is renamed.

@@ -155,7 +155,8 @@ impl fmt::Display for HoldReason {
                 "another server of its directory was accepted, or an older state: what that shows waits for a look",
             ),
             Self::OtherCopy => f.write_str(
-                "another copy of this service wrote here, or may have: what this one would do waits for a look",
+                "another copy of this service, or a later state of its store, wrote here or may have: what would be \
+                 done waits for a look",
             ),
             Self::Limit { class, limit, population } => {
                 write!(f, "more than {limit} {} in one cycle ({population} accounts are managed)", class.as_str())

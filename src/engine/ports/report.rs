@@ -21,11 +21,13 @@ pub trait Report: Send {
     fn told(&mut self, cycle: &CycleId, seq: u64) -> Result<Told, ReportFault>;
 }
 
-/// Whether a record was written.
+/// Whether a record was written, and what it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
-    /// It was.
-    Yes,
+    /// It was, and says that all is as it should be.
+    Done,
+    /// It was, and says something else.
+    Otherwise,
     /// It wasn't.
     No,
 }

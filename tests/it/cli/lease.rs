@@ -81,7 +81,7 @@ fn a_second_host_is_noticed_before_it_writes_and_takes_over_by_a_persons_word() 
     rig.run_by("second.toml", &["--once"]).expect(4);
     assert!(rig.writes_since(mark).is_empty(), "what it would do waits for a look");
     let listed = rig.run_by("second.toml", &["holds"]).expect(0).stdout;
-    assert!(listed.contains("another copy of this service wrote here, or may have"), "{listed}");
+    assert!(listed.contains("another copy of this service, or a later state"), "{listed}");
     assert!(!listed.contains("lost"), "no store was lost: {listed}");
     // The first host stops from now on.
     rig.once().expect(4);

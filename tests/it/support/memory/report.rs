@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
 use zendesk_dirsync::domain::id::CycleId;
-use zendesk_dirsync::domain::outcome::Notice;
+use zendesk_dirsync::domain::outcome::{Notice, Verdict};
 use zendesk_dirsync::domain::settings::ReportSettings;
 use zendesk_dirsync::engine::ports::{Report, ReportFault, Told};
 use zendesk_dirsync::report::Journal;
@@ -110,7 +110,11 @@ impl Report for MemoryReport {
         if let Some(journal) = &mut kept.journal {
             return journal.told(cycle, seq);
         }
-        let told = kept.notices.iter().any(|notice| notice.cycle == *cycle && notice.seq == seq);
-        Ok(if told { Told::Yes } else { Told::No })
+        let told = kept.notices.iter().find(|notice| notice.cycle == *cycle && notice.seq == seq);
+        Ok(match told.map(|notice| notice.verdict) {
+            Some(Verdict::Done | Verdict::Already) => Told::Done,
+            Some(_) => Told::Otherwise,
+            None => Told::No,
+        })
     }
 }

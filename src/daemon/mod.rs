@@ -210,7 +210,7 @@ struct State<P: Ports> {
     /// A new configuration that found no place among the jobs; only the newest counts.
     renewed: Option<Box<Renewed<P>>>,
     /// Waits until pauses have to be looked at.
-    look: Option<tokio::task::JoinHandle<()>>,
+    look: Option<(Instant, tokio::task::JoinHandle<()>)>,
 }
 
 impl<P: Ports> State<P> {
@@ -330,16 +330,23 @@ impl<P: Ports> State<P> {
 
     /// Sees to it that a pause ends at its time, though no cycle may be due for long.
     fn look_later(&mut self) {
-        if let Some(waiting) = self.look.take() {
+        let wait = next_look(&lock(&self.shared).status.paused, (self.now)());
+        let due = wait.map(|wait| Instant::now() + wait);
+        if let Some((before, waiting)) = self.look.take() {
+            // Commands that come all the time must not put it off.
+            if due.is_some_and(|due| before <= due) && !waiting.is_finished() {
+                self.look = Some((before, waiting));
+                return;
+            }
             waiting.abort();
         }
-        let wait = next_look(&lock(&self.shared).status.paused, (self.now)());
-        let Some(wait) = wait else { return };
+        let Some(due) = due else { return };
         let events = self.events.clone();
-        self.look = Some(tokio::spawn(async move {
-            tokio::time::sleep(wait).await;
+        let waiting = tokio::spawn(async move {
+            tokio::time::sleep_until(due).await;
             let _ = events.send(Event::Look).await;
-        }));
+        });
+        self.look = Some((due, waiting));
     }
 
     fn feed(&self) {

@@ -172,3 +172,24 @@ fn a_record_is_found_though_the_clock_went_back_and_the_file_was_rotated_since()
     assert_ne!(journal.told(&ahead.cycle, 7).unwrap(), Told::No);
     assert_eq!(journal.told(&ahead.cycle, 8).unwrap(), Told::No);
 }
+
+#[test]
+fn an_old_file_that_cannot_be_read_is_passed_over_in_a_search() {
+    let dir = tempdir().unwrap();
+    let mut settings = settings(dir.path());
+    settings.max_size = 1;
+    let mut journal = open(&settings);
+    for number in 1..=4 {
+        journal.tell(&of(number, number as i64)).unwrap();
+    }
+    drop(journal);
+    let packed: Vec<_> = names(dir.path()).into_iter().filter(|name| name.ends_with(".gz")).collect();
+    assert!(packed.len() > 1, "{packed:?}");
+    for name in &packed[1..] {
+        fs::write(dir.path().join(name), "no report").unwrap();
+    }
+    let mut journal = open(&settings);
+    let found = |number, journal: &mut Journal| journal.told(&of(number, number as i64).cycle, number).unwrap();
+    assert_ne!(found(1, &mut journal), Told::No, "{packed:?}");
+    assert_eq!(found(9, &mut journal), Told::No);
+}

@@ -12,7 +12,7 @@ use zendesk_dirsync::engine::undo::{UndoOrder, UndoView};
 
 use super::super::rig::Ran;
 use super::*;
-use crate::support::memory::{By, ReadTrouble, Silent};
+use crate::support::memory::{By, CallTrouble, ReadTrouble, Silent};
 
 const BOB: &str = "bob@example.org";
 
@@ -113,6 +113,34 @@ fn a_removal_by_hand_that_died_before_it_was_told_is_never_told_as_done() {
         assert_eq!(standing(&rig, id(2)), Some(Standing::SuspendedByUs));
     }
     assert!(half > 1 && again == half, "{half} died half-way, {again} were finished");
+}
+
+#[test]
+fn a_removal_by_hand_whose_sessions_were_not_ended_and_that_died_before_it_was_settled_stays_open() {
+    let mut open = 0;
+    for (call, passages) in (1..8).flat_map(|call| (1..20).map(move |passages| (call, passages))) {
+        let rig = customers();
+        rig.clock.advance(TimeDelta::minutes(1));
+        let by_hand =
+            || Command::ByHand { order: HandOrder::Deprovision, user: BOB.to_owned(), app: None, word: Word::Do };
+        rig.desk().goes_wrong(call, CallTrouble::Refuse);
+        rig.fuse.set(Some(passages));
+        let mut engine = rig.engine();
+        let answer = rig.wait(engine.carry_out(by_hand(), "alice", Stop::never(), &mut Silent));
+        rig.fuse.set(None);
+        let removal = |notice: &Notice| notice.subject == Subject::Account(Action::Deprovision);
+        let said = told(&rig, BOB).into_iter().rfind(removal).map(|notice| notice.verdict);
+        let suspended = rig.user(BOB).unwrap().suspended == Some(By::Us);
+        if answer.is_some() || !suspended || said != Some(Verdict::Refused) {
+            continue;
+        }
+        open += 1;
+        rig.cycle();
+        assert_ne!(standing(&rig, id(2)), Some(Standing::SuspendedByUs), "call {call}, died at {passages}");
+        assert!(matches!(rig.order(by_hand()), Reply::Hand { code: 0, .. }), "call {call}, died at {passages}");
+        assert_eq!(standing(&rig, id(2)), Some(Standing::SuspendedByUs));
+    }
+    assert!(open > 0);
 }
 
 #[test]
